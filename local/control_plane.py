@@ -1,0 +1,163 @@
+"""The embedded control plane: etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok.
+
+kwokctl makes, starts and wires them, as plain processes on loopback; this module tells it which
+binaries to use and dresses the cluster as GKE would hand it over: two nodes, the gVisor runtime
+class, the Gateway API. What runs on the cluster is Pulumi's.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from local import building, processes
+from local.bootstrap import locked
+from local.console import Failure, Step, say
+from local.paths import CACHE, CHECKOUT, State, made_whole
+from local.toolchain import Toolchain
+from local.tools import SOURCES, pinned
+
+NAME = "agent-sandbox"
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
+MANIFESTS = CHECKOUT / "local" / "cluster"
+START_TIMEOUT = 120
+"""Seconds for the API server to answer; it takes about four."""
+
+
+class ControlPlane:
+    """The control plane of one deployment."""
+
+    def __init__(self, state: State, toolchain: Toolchain) -> None:
+        self.state = state
+        self.toolchain = toolchain
+
+    @property
+    def folder(self) -> Path:
+        return self.state.kwok / "clusters" / NAME
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / "kubeconfig.yaml").exists()
+
+    def ensure(self, progress: Step) -> None:
+        """Create the control plane, or start those of its processes that have ended."""
+        if not self.exists:
+            self._create(progress)
+        elif set(self.running()) != set(COMPONENTS):
+            self._start(progress)
+        if not self._dressed.exists():
+            progress.update("declaring nodes, the runtime class and the Gateway API")
+            for manifests in (MANIFESTS, gateway_api()):
+                self.kubectl("apply", "--server-side", "--field-manager=agent-sandbox-local", f"--filename={manifests}")
+            self._dressed.touch()
+
+    @property
+    def _dressed(self) -> Path:
+        return self.state.kwok / "dressed"
+
+    def running(self) -> dict[str, int]:
+        """The process id of each component that runs."""
+        found = {}
+        for process in processes.belonging_to(self.state.root):
+            name = Path((process.cmdline() or [""])[0]).name
+            if name in COMPONENTS:
+                found[name] = process.pid
+        return found
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl against the control plane; returns what it printed. Raises Failure with its words."""
+        command = [str(self.toolchain.path("kubectl")), f"--kubeconfig={self.state.kubeconfig}", *arguments]
+        ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if ended.returncode != 0:
+            raise Failure(f"kubectl {' '.join(arguments[:3])}: {ended.stderr.strip()}")
+        return ended.stdout
+
+    def _create(self, progress: Step) -> None:
+        progress.update("starting etcd and the API server")
+        self.remove()  # what an interrupted creation left
+        self.state.kwok.mkdir(parents=True)
+        settings = self.state.kwok / "settings.json"
+        settings.write_text(json.dumps(self._settings(), indent=2))
+        # kwokctl looks for free ports and binds them a moment later: one creation at a time.
+        with locked(f"{CACHE}/ports.lock", lambda: progress.update("waiting for another control plane's start")):
+            self._kwokctl("--config", str(settings), "create", "cluster", "--kubeconfig=", f"--wait={START_TIMEOUT}s")
+        self._write_kubeconfig()
+
+    def remove(self) -> None:
+        """End the components and delete all that they stored."""
+        processes.end(psutil.Process(pid) for pid in self.running().values())
+        shutil.rmtree(self.state.kwok, ignore_errors=True)
+        self.state.kubeconfig.unlink(missing_ok=True)
+
+    def _settings(self) -> dict[str, object]:
+        binaries = {
+            "etcdBinary": "etcd",
+            "kubeApiserverBinary": "kube-apiserver",
+            "kubeControllerManagerBinary": "kube-controller-manager",
+            "kubeSchedulerBinary": "kube-scheduler",
+            "kubectlBinary": "kubectl",
+            "kwokControllerBinary": "kwok",
+        }
+        options: dict[str, object] = {key: str(self.toolchain.path(name)) for key, name in binaries.items()}
+        options |= {"runtime": "binary", "bindAddress": "127.0.0.1"}
+        return {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokctlConfiguration", "options": options}
+
+    def _start(self, progress: Step) -> None:
+        progress.update("starting what has ended")
+        self._forget_stale_ids()
+        self._kwokctl("start", "cluster")
+        self._wait_until_ready()
+
+    def _forget_stale_ids(self) -> None:
+        """kwokctl trusts its process id files; one whose number now belongs to somebody else misleads it."""
+        alive = set(self.running().values())
+        for file in (self.folder / "pids").glob("*.pid"):
+            if int(file.read_text() or 0) not in alive:
+                file.unlink()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while True:
+            try:
+                self.kubectl("get", "--raw", "/readyz")
+                return
+            except Failure as error:
+                if time.monotonic() > deadline:
+                    raise Failure(
+                        f"The API server does not get ready: {error}\n"
+                        "  See `make logs`. If its port was taken meanwhile, `make down` and `make up` choose another."
+                    ) from error
+                time.sleep(0.2)
+
+    def _write_kubeconfig(self) -> None:
+        source = self.folder / "kubeconfig.yaml"
+        command = [str(self.toolchain.path("kubectl")), f"--kubeconfig={source}", "config", "view", "--raw", "--flatten"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        partial = self.state.kubeconfig.with_name("kubeconfig.partial")
+        partial.touch(mode=0o600)
+        partial.write_text(text)
+        partial.replace(self.state.kubeconfig)
+
+    def _kwokctl(self, *arguments: str) -> None:
+        command = [str(self.toolchain.path("kwokctl")), f"--name={NAME}", *arguments]
+        environment = {**processes.environment(self.state.root), "KWOK_WORKDIR": str(self.state.kwok)}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if ended.returncode != 0:
+            raise Failure(f"kwokctl {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
+
+
+def gateway_api() -> Path:
+    """The folder of the Gateway API's standard CRDs, as GKE serves them with its Gateway controller."""
+    version = pinned("gateway-api", "sigs.k8s.io/gateway-api")
+    folder = CACHE / "manifests" / f"gateway-api-{version}"
+    with locked(f"{folder}.lock", lambda: say("Waiting for another run that fetches the Gateway API.")):
+        if not folder.exists():
+            module = building.module_folder(SOURCES / "gateway-api", "sigs.k8s.io/gateway-api")
+            with made_whole(folder) as partial:
+                for crd in (module / "config" / "crd" / "standard").glob("*.yaml"):
+                    if "_vap_" not in crd.name:  # an admission policy that guards upgrades of the CRDs
+                        shutil.copyfile(crd, partial / crd.name)
+    return folder

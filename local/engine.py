@@ -1,0 +1,202 @@
+"""Pulumi's engine, driven through the Automation API with the stack's program in this process.
+
+An inline program needs no language host, so an engine that was built from source will do. The state
+lies in the checkout's own file backend, and the policy pack is always attached: a preview judges
+everything before an update touches anything.
+"""
+
+import contextlib
+import json
+import os
+import runpy
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from pulumi import automation
+
+from local import processes
+from local.console import Failure, Step
+from local.paths import CHECKOUT, State
+from local.toolchain import Toolchain
+
+PROJECT = "agent-sandbox"
+POLICIES = CHECKOUT / "policies"
+
+
+@dataclass
+class Outcome:
+    """What an operation of the engine did, or would do."""
+
+    changes: Counter[str] = field(default_factory=Counter)
+    """Resources by operation, those that stay the same included."""
+    changed: list[str] = field(default_factory=list)
+    """`<operation> <type> <name>` of each resource that does not stay the same."""
+    warnings: list[str] = field(default_factory=list)
+
+
+class EngineFailure(Failure):
+    """The engine could not do what it was asked; the text holds its own messages."""
+
+
+class Engine:
+    """One stack in the checkout's own backend."""
+
+    def __init__(self, stack: str, state: State, toolchain: Toolchain, config_file: Path | None = None) -> None:
+        self.state = state
+        self.name = stack
+        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
+        self.environment = environment(state, toolchain)
+        state.backend.mkdir(parents=True, exist_ok=True)
+        workspace = automation.LocalWorkspaceOptions(
+            work_dir=str(CHECKOUT),
+            env_vars=self.environment,
+            pulumi_home=str(state.pulumi_home),
+            pulumi_command=automation.PulumiCommand(str(state.root)),
+        )
+        self.stack = automation.create_or_select_stack(
+            stack_name=stack, project_name=PROJECT, program=_program, opts=workspace
+        )
+
+    def preview(self, progress: Step) -> Outcome:
+        """What an update would change; the policies have judged it. Raises EngineFailure."""
+        return self._run("preview", self.stack.preview, progress, policy_packs=[str(POLICIES)])
+
+    def up(self, progress: Step) -> Outcome:
+        """Make the cluster what the stack file says. Raises EngineFailure; what was done until then is kept."""
+        return self._run("up", self.stack.up, progress, policy_packs=[str(POLICIES)])
+
+    def destroy(self, progress: Step) -> Outcome:
+        """Delete every resource of the stack. Raises EngineFailure."""
+        return self._run("destroy", self.stack.destroy, progress)
+
+    def recover(self, progress: Step) -> bool:
+        """Undo what an update left that was ended in its middle: its lock, and what it did not write down.
+
+        Returns whether there was anything. Raises EngineFailure if another engine is at work right now.
+        """
+        locks = list((self.state.backend / ".pulumi" / "locks").rglob("*.json"))
+        for lock in locks:
+            _require_dead(json.loads(lock.read_text() or "{}"))
+        if not locks and not self._pending_operations():
+            return False
+        if locks:
+            self.stack.cancel()
+        self._run("refresh", self.stack.refresh, progress, clear_pending_creates=True)
+        return True
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: output.value for name, output in self.stack.outputs().items()}
+
+    def _pending_operations(self) -> bool:
+        file = self.state.backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+        try:
+            checkpoint = json.loads(file.read_text())["checkpoint"]
+        except FileNotFoundError:
+            return False
+        return bool((checkpoint.get("latest") or {}).get("pending_operations"))
+
+    def _run(self, name: str, operation: Callable[..., Any], progress: Step, **arguments: Any) -> Outcome:
+        outcome = Outcome()
+        errors: list[str] = []
+        self.state.logs.mkdir(parents=True, exist_ok=True)
+        with (self.state.logs / f"pulumi-{name}.log").open("w") as log:
+
+            def write(line: str) -> None:
+                log.write(line + "\n")
+                log.flush()
+
+            listen = _listener(outcome, errors, progress)
+            try:
+                operation(on_output=write, on_error=write, on_event=listen, color="never", **self.options, **arguments)
+            except automation.CommandError as error:
+                raise EngineFailure("\n".join(errors) or str(error)) from error
+        return outcome
+
+
+def environment(state: State, toolchain: Toolchain) -> dict[str, str]:
+    """The environment of the engine and of everything that it starts."""
+    return {
+        **processes.environment(state.root),
+        "PATH": os.pathsep.join([str(_programs(state, toolchain)), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PULUMI_BACKEND_URL": f"file://{state.backend}",
+        "PULUMI_CONFIG_PASSPHRASE": "",  # nothing on loopback is worth a secret that everybody would share
+        "PULUMI_HOME": str(state.pulumi_home),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _programs(state: State, toolchain: Toolchain) -> Path:
+    """A folder with a link to each tool, to put on PATH alone, without its neighbours."""
+    folder = state.root / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    links = {name: found.path for name, found in toolchain.found.items()}
+    if not _has_language_host(toolchain.path("pulumi")):
+        links["pulumi-analyzer-policy-python"] = CHECKOUT / "local" / "bin" / "pulumi-analyzer-policy-python"
+    for name, target in links.items():
+        link = folder / name
+        if not link.is_symlink() or link.readlink() != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+    return folder
+
+
+def _has_language_host(pulumi: Path) -> bool:
+    return shutil.which("pulumi-language-python", path=f"{pulumi.resolve().parent}:{os.environ['PATH']}") is not None
+
+
+def _program() -> None:
+    """The stack's program, as the CLI would run it."""
+    runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+
+
+def _require_dead(lock: dict[str, Any]) -> None:
+    """The engine's lock names its process; one that lives is at work, and must not be disturbed."""
+    pid = lock.get("pid")
+    with contextlib.suppress(psutil.Error):
+        if pid and "pulumi" in psutil.Process(pid).name():
+            raise EngineFailure(
+                f"Another Pulumi (process {pid}) is at work on this stack since {lock.get('timestamp')}.\n"
+                "  Wait until it ends, or end it, then run the same command again."
+            )
+
+
+def _listener(outcome: Outcome, errors: list[str], progress: Step) -> Callable[[Any], None]:
+    """Follows the engine's events: what changes, what is under way, and what it says is wrong."""
+    under_way: dict[str, str] = {}
+
+    def describe(metadata: Any) -> str:
+        kind, name = metadata.type.rpartition(":")[2], metadata.urn.rpartition("::")[2]
+        return f"{metadata.op.value} {kind} {name}"
+
+    def listen(event: Any) -> None:
+        if event.resource_pre_event:
+            metadata = event.resource_pre_event.metadata
+            outcome.changes[metadata.op.value] += 1
+            if metadata.op.value != "same":
+                outcome.changed.append(describe(metadata))
+                under_way[metadata.urn] = describe(metadata)
+        elif event.res_outputs_event:
+            under_way.pop(event.res_outputs_event.metadata.urn, None)
+        elif event.res_op_failed_event:
+            under_way.pop(event.res_op_failed_event.metadata.urn, None)
+        elif event.policy_event:
+            text = f"[{event.policy_event.enforcement_level}] {event.policy_event.policy_name}: {event.policy_event.message.strip()}"
+            (errors if event.policy_event.enforcement_level == "mandatory" else outcome.warnings).append(text)
+        elif event.diagnostic_event:
+            severity, text = event.diagnostic_event.severity, event.diagnostic_event.message.strip()
+            if severity == "error":
+                errors.append(text)
+            elif severity == "warning":
+                outcome.warnings.append(text)
+        if under_way:
+            progress.update(f"{next(iter(under_way.values()))}" + (f", and {len(under_way) - 1} more" if len(under_way) > 1 else ""))
+
+    return listen

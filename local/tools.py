@@ -1,0 +1,130 @@
+"""Which programs the embedded default needs, where each is pinned, and which other versions will do.
+
+A version is written in one place, toolchain/<source>/go.mod. How a tool is come by is toolchain.py's.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import semver
+
+from local.building import Source
+from local.console import Failure
+from local.paths import CACHE, CHECKOUT
+
+SOURCES = CHECKOUT / "toolchain"
+TOOLS_CACHE = CACHE / "tools"
+
+Version = semver.VersionInfo
+Fits = Callable[[Version, Version], bool]
+
+
+def _exactly(found: Version, pinned: Version) -> bool:
+    return found == pinned
+
+
+def _same_minor(found: Version, pinned: Version) -> bool:
+    return found[:2] == pinned[:2]
+
+
+def _one_minor_apart(found: Version, pinned: Version) -> bool:
+    """Kubernetes' version skew policy for kubectl."""
+    return found.major == pinned.major and abs(found.minor - pinned.minor) <= 1
+
+
+def _at_least(found: Version, pinned: Version) -> bool:
+    return found.major == pinned.major and found >= pinned
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program, where its source is pinned, and which other versions of it will do."""
+
+    name: str
+    source: Source
+    package: str
+    version: str
+    fits: Fits
+    version_arguments: tuple[str, ...] = ("--version",)
+
+    @property
+    def home(self) -> Path:
+        """Where the cache keeps it; another pin, or another way to build it, is another folder."""
+        return TOOLS_CACHE / f"{self.name}-{self.version}-{_digest(self.source.folder)}"
+
+
+def pinned(source: str, module: str) -> str:
+    """The version of `module` in toolchain/<source>/go.mod."""
+    text = (SOURCES / source / "go.mod").read_text()
+    match = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if match is None:
+        raise Failure(f"toolchain/{source}/go.mod does not require {module}; restore the file from git.")
+    return match[1]
+
+
+def _digest(folder: Path) -> str:
+    content = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        content.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return content.hexdigest()[:8]
+
+
+def _kubernetes() -> list[Tool]:
+    version = pinned("kubernetes", "k8s.io/kubernetes")
+    source = Source(SOURCES / "kubernetes", f"-X k8s.io/component-base/version.gitVersion={version}")
+    servers = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    return [
+        *(Tool(name, source, f"k8s.io/kubernetes/cmd/{name}", version, _same_minor) for name in servers),
+        Tool("kubectl", source, "k8s.io/kubernetes/cmd/kubectl", version, _one_minor_apart, ("version", "--client")),
+    ]
+
+
+def _kwok() -> list[Tool]:
+    version = pinned("kwok", "sigs.k8s.io/kwok")
+    source = Source(SOURCES / "kwok")
+    return [Tool(name, source, f"sigs.k8s.io/kwok/cmd/{name}", version, _same_minor) for name in ("kwokctl", "kwok")]
+
+
+def _etcd() -> list[Tool]:
+    module = "go.etcd.io/etcd/server/v3"
+    return [Tool("etcd", Source(SOURCES / "etcd"), module, pinned("etcd", module), _same_minor)]
+
+
+def _pulumi() -> list[Tool]:
+    version = pinned("pulumi", "github.com/pulumi/pulumi/pkg/v3")
+    stamp = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}"
+    source = Source(SOURCES / "pulumi", stamp)
+    return [Tool("pulumi", source, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", version, _at_least, ("version",))]
+
+
+PROVIDER = "pulumi-resource-kubernetes"
+PROVIDER_BUILT = "v4.23.0"
+"""The release that the commit in toolchain/pulumi-kubernetes/go.mod is of."""
+
+
+def _provider() -> list[Tool]:
+    # The provider links the whole generated Go SDK for components that this project does not use:
+    # half of its compile time. Code that never runs needs no optimizing.
+    unused = "github.com/pulumi/pulumi-kubernetes/sdk/...=-dwarf=false -l -N"
+    stamp = f"-X main.version={PROVIDER_BUILT.removeprefix('v')}"
+    source = Source(SOURCES / "pulumi-kubernetes", stamp, (unused,))
+    package = "agent-sandbox/toolchain/pulumi-kubernetes"
+    return [Tool(PROVIDER, source, package, PROVIDER_BUILT, _at_least)]
+
+
+def _agent_sandbox() -> list[Tool]:
+    module = "sigs.k8s.io/agent-sandbox"
+    version = pinned("agent-sandbox", module)
+    source = Source(SOURCES / "agent-sandbox", f"-X {module}/internal/version.gitVersion={version}")
+    return [
+        Tool("agent-sandbox-controller", source, f"{module}/cmd/agent-sandbox-controller", version, _exactly),
+        Tool("sandbox-router", source, f"{module}/sandbox-router/cmd", version, _exactly),
+    ]
+
+
+def all_tools() -> list[Tool]:
+    """Every tool, a prerequisite of a download before what is downloaded with it."""
+    return [*_kwok(), *_kubernetes(), *_etcd(), *_pulumi(), *_provider(), *_agent_sandbox()]

@@ -1,0 +1,180 @@
+"""The stack's settings: everything the stack file says, checked as a whole before any resource.
+
+The only reader of pulumi.Config. Entries that describe a component are checked against that
+component's own arguments, so a key means here what it means there. All problems are reported
+together, each with its key, its value, what follows and what helps.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict, cast
+
+import pulumi
+from pulumi.runtime import config as pulumi_config
+
+import releases
+from components import (
+    AgentSandboxControllerArgs,
+    Problem,
+    SandboxClaimArgs,
+    SandboxRouterArgs,
+    SandboxTemplateArgs,
+    SandboxWarmPoolArgs,
+)
+from components._arguments import arguments, find_problems, show, similar, to_arguments
+from components._checks import dns_label, one_of
+
+PROJECT = "agent-sandbox"
+TARGETS = ("local", "existing")
+LOCAL_KUBECONFIG = ".state/kubeconfig"
+MOST_SANDBOXES = 10_000
+"""Warm sandboxes over all pools; no cluster of upstream's load tests holds more."""
+
+
+class SettingsError(Exception):
+    """The stack file is wrong; the text lists every problem."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = list(problems)
+        count = f"{len(self.problems)} problem" + ("s" if len(self.problems) > 1 else "")
+        listed = "\n".join(str(problem) for problem in self.problems)
+        super().__init__(f"The stack file has {count}; nothing was changed.\n{listed}")
+
+
+@arguments(release=one_of(releases.known(), "Its manifest is not pinned in releases.toml."))
+class ControllerEntry(AgentSandboxControllerArgs):
+    """The component's arguments, or a pinned release in place of manifest, sha256 and image."""
+
+    release: NotRequired[str]
+
+
+def _needs_context(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if values.get("target") == "existing" and not values.get("context"):
+        remedy = "The stack would land on whichever cluster is current. Name the kubeconfig's context."
+        yield "context", "is given, though the target is an existing cluster", remedy
+
+
+@arguments(
+    together=_needs_context,
+    target=one_of(TARGETS, "It says which cluster the stack is for."),
+    namespace=dns_label,
+)
+class StackFile(TypedDict):
+    """Every key of a stack file, as in agent-sandbox:<key>. Pulumi.yaml declares the same."""
+
+    target: NotRequired[str]
+    kubeconfig: NotRequired[str]
+    context: NotRequired[str]
+    namespace: NotRequired[str]
+    controller: NotRequired[ControllerEntry]
+    router: NotRequired[SandboxRouterArgs]
+    templates: NotRequired[dict[str, SandboxTemplateArgs]]
+    warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
+    claims: NotRequired[dict[str, SandboxClaimArgs]]
+
+
+TEXTS = ("target", "kubeconfig", "context", "namespace")
+"""Keys whose value is a text, which Pulumi hands over as it is; the others come as JSON."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A checked stack file. The maps are by name, in the order of the file."""
+
+    target: str
+    kubeconfig: str | None
+    context: str | None
+    namespace: str
+    controller: AgentSandboxControllerArgs
+    router: SandboxRouterArgs
+    templates: Mapping[str, SandboxTemplateArgs]
+    warm_pools: Mapping[str, SandboxWarmPoolArgs]
+    claims: Mapping[str, SandboxClaimArgs]
+
+
+def load(config: pulumi.Config) -> Settings:
+    """The settings of the stack that Pulumi runs. Raises SettingsError."""
+    prefix = f"{config.name}:"
+    set_keys = sorted({*pulumi_config.CONFIG.get(), *pulumi_config.get_config_env()})
+    names = [key.removeprefix(prefix) for key in set_keys if key.startswith(prefix)]
+    return parse({name: _value(config, name) for name in names})
+
+
+def _value(config: pulumi.Config, name: str) -> Any:
+    if name in TEXTS:
+        return config.get(name)
+    try:
+        return config.get_object(name)
+    except pulumi.ConfigTypeError:  # not JSON: a text where none belongs, which parse reports
+        return config.get(name)
+
+
+def parse(values: Mapping[str, Any]) -> Settings:
+    """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
+    filled = _with_defaults(values)
+    problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
+    problems += _broken_references(filled)
+    if problems:
+        raise SettingsError(problems)
+    stack = to_arguments(StackFile, filled)
+    controller = dict(stack["controller"])
+    controller.pop("release", None)
+    return Settings(
+        target=stack["target"],
+        kubeconfig=stack.get("kubeconfig") or (LOCAL_KUBECONFIG if stack["target"] == "local" else None),
+        context=stack.get("context") or None,
+        namespace=stack["namespace"],
+        controller=cast(AgentSandboxControllerArgs, controller),
+        router=stack["router"],
+        templates=stack["templates"],
+        warm_pools=stack["warm_pools"],
+        claims=stack["claims"],
+    )
+
+
+def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with what they leave to the program; what is not even a map is left for the check."""
+    filled = {"target": "local", "namespace": "sandboxes", **values}
+    release = _release(values.get("controller"))
+    filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
+    filled["router"] = _filled(values.get("router", {}), {"image": release.router_image})
+    for key in ("templates", "warmPools", "claims"):
+        entries = values.get(key, {})
+        namespace = {"namespace": filled["namespace"]}
+        filled[key] = {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
+    return filled
+
+
+def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
+    return {**defaults, **entry} if isinstance(entry, Mapping) else entry
+
+
+def _release(controller: Any) -> releases.Release:
+    version = controller.get("release") if isinstance(controller, Mapping) else None
+    return releases.known().get(str(version), releases.default())
+
+
+def _release_arguments(controller: Any, release: releases.Release) -> dict[str, Any]:
+    """The upstream source's three arguments, unless the stack file gives its own, or the managed source."""
+    if isinstance(controller, Mapping) and ("manifest" in controller or controller.get("source") == "managed"):
+        return {}
+    return {"manifest": str(release.manifest_path), "sha256": release.sha256, "image": release.controller_image}
+
+
+def _broken_references(values: Mapping[str, Any]) -> list[Problem]:
+    """Names that nothing bears: a pool's template, a claim's pool."""
+    problems = _dangling(values, "warmPools", "template", "templates", "The pool would never fill.")
+    problems += _dangling(values, "claims", "pool", "warmPools", "The claim would never be bound.")
+    return problems
+
+
+def _dangling(values: Mapping[str, Any], key: str, field: str, target: str, consequence: str) -> list[Problem]:
+    names = list(values[target]) if isinstance(values[target], Mapping) else []
+    entries = values[key] if isinstance(values[key], Mapping) else {}
+    problems = []
+    for name, entry in entries.items():
+        given = entry.get(field) if isinstance(entry, Mapping) else None
+        if isinstance(given, str) and given not in names:
+            remedy = f"{consequence} Correct the name, or add it under {PROJECT}:{target}. {similar(given, names)}"
+            problems.append(Problem(f"{PROJECT}:{key}.{name}.{field}", show(given), f"is not one of the {target}", remedy))
+    return problems
