@@ -26,16 +26,14 @@ router = components.SandboxRouter("router", stack.router, after(controller))
 namespace = components.SandboxNamespace(stack.namespace, {}, on_cluster)
 
 templates = {
-    name: components.SandboxTemplate(name, args, after(controller, namespace))
-    for name, args in stack.templates.items()
+    name: components.SandboxTemplate(name, args, after(controller, namespace)) for name, args in stack.templates.items()
 }
 pools = {
     name: components.SandboxWarmPool(name, args, after(templates[str(args["template"])]))
     for name, args in stack.warm_pools.items()
 }
 claims = {
-    name: components.SandboxClaim(name, args, after(pools[str(args["pool"])]))
-    for name, args in stack.claims.items()
+    name: components.SandboxClaim(name, args, after(pools[str(args["pool"])])) for name, args in stack.claims.items()
 }
 
 pulumi.export("namespace", namespace.namespace_name)

@@ -7,9 +7,11 @@ together, each with its key, its value, what follows and what helps.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
+import yaml
 from pulumi.runtime import config as pulumi_config
 
 import releases
@@ -23,10 +25,10 @@ from components import (
 )
 from components._arguments import arguments, find_problems, show, similar, to_arguments
 from components._checks import dns_label, one_of
+from local.paths import CHECKOUT, State
 
 PROJECT = "agent-sandbox"
 TARGETS = ("local", "existing")
-LOCAL_KUBECONFIG = ".state/kubeconfig"
 MOST_SANDBOXES = 10_000
 """Warm sandboxes over all pools; no cluster of upstream's load tests holds more."""
 
@@ -109,6 +111,25 @@ def _value(config: pulumi.Config, name: str) -> Any:
         return config.get(name)
 
 
+def read(stack_file: Path) -> Settings:
+    """The settings in a stack file, without Pulumi; secrets stay closed. Raises SettingsError."""
+    declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    values = {name: entry["default"] for name, entry in declared.items()}
+    content = yaml.safe_load(stack_file.read_text()) or {}
+    for key, value in (content.get("config") or {}).items():
+        project, _, name = str(key).rpartition(":")
+        if project in ("", PROJECT):
+            values[name] = _closed(value)
+    return parse(values)
+
+
+def _closed(value: Any) -> Any:
+    """`value` with a placeholder for each encrypted text in it."""
+    if isinstance(value, Mapping):
+        return "(a secret)" if set(value) == {"secure"} else {name: _closed(each) for name, each in value.items()}
+    return [_closed(each) for each in value] if isinstance(value, list) else value
+
+
 def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
@@ -121,7 +142,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
     controller.pop("release", None)
     return Settings(
         target=stack["target"],
-        kubeconfig=stack.get("kubeconfig") or (LOCAL_KUBECONFIG if stack["target"] == "local" else None),
+        kubeconfig=stack.get("kubeconfig") or _local_kubeconfig(stack["target"]),
         context=stack.get("context") or None,
         namespace=stack["namespace"],
         controller=cast(AgentSandboxControllerArgs, controller),
@@ -130,6 +151,10 @@ def parse(values: Mapping[str, Any]) -> Settings:
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
     )
+
+
+def _local_kubeconfig(target: str) -> str | None:
+    return str(State.of_checkout().kubeconfig) if target == "local" else None
 
 
 def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +166,9 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("templates", "warmPools", "claims"):
         entries = values.get(key, {})
         namespace = {"namespace": filled["namespace"]}
-        filled[key] = {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
+        filled[key] = (
+            {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
+        )
     return filled
 
 
@@ -176,5 +203,7 @@ def _dangling(values: Mapping[str, Any], key: str, field: str, target: str, cons
         given = entry.get(field) if isinstance(entry, Mapping) else None
         if isinstance(given, str) and given not in names:
             remedy = f"{consequence} Correct the name, or add it under {PROJECT}:{target}. {similar(given, names)}"
-            problems.append(Problem(f"{PROJECT}:{key}.{name}.{field}", show(given), f"is not one of the {target}", remedy))
+            problems.append(
+                Problem(f"{PROJECT}:{key}.{name}.{field}", show(given), f"is not one of the {target}", remedy)
+            )
     return problems

@@ -73,7 +73,9 @@ def require_valid(kind: type, name: str, args: Mapping[str, Any]) -> None:
 def find_problems(kind: type, args: object, key: str, spelling: Spelling) -> list[Problem]:
     """Everything wrong with `args` as an instance of the TypedDict `kind`; `key` is their own name."""
     if not isinstance(args, Mapping):
-        return [Problem(key, show(args), "is not a map", f"Write its fields below it: {_listed(_fields(kind, spelling))}.")]
+        return [
+            Problem(key, show(args), "is not a map", f"Write its fields below it: {_listed(_fields(kind, spelling))}.")
+        ]
     fields = _fields(kind, spelling)
     hints = inspect.get_annotations(kind)
     problems = [_unknown(_under(key, each), each, fields) for each in args if each not in fields]
@@ -142,7 +144,9 @@ def _fields(kind: type, spelling: Spelling) -> dict[str, str]:
 
 
 def _unknown(key: str, name: object, fields: Iterable[str]) -> Problem:
-    return Problem(key, show(name), "is not a key that is known here", f"It would have no effect. {similar(str(name), fields)}")
+    return Problem(
+        key, show(name), "is not a key that is known here", f"It would have no effect. {similar(str(name), fields)}"
+    )
 
 
 def _problems_of_field(kind: type, field: str, hint: Any, value: object, key: str, spelling: Spelling) -> list[Problem]:
@@ -210,10 +214,14 @@ def _unwrap(hint: Any) -> tuple[Any, bool]:
     if get_origin(hint) not in (Union, types.UnionType):
         return hint, False
     options = get_args(hint)
-    plain = [option for option in options if get_origin(option) not in (Awaitable, pulumi.Output) and not _is_reference(option)]
+    plain = [
+        option
+        for option in options
+        if get_origin(option) not in (Awaitable, pulumi.Output) and not _is_reference(option)
+    ]
     if len(plain) == len(options):
         return hint, False
-    return (plain[0] if len(plain) == 1 else Union[tuple(plain)]), True
+    return (plain[0] if len(plain) == 1 else Union[tuple(plain)]), True  # noqa: UP007 - put together at run time
 
 
 def _is_reference(option: Any) -> bool:

@@ -39,7 +39,7 @@ def dns_label(value: str) -> Finding:
     """A name as most Kubernetes objects want it (RFC 1123 label)."""
     if _DNS_LABEL.fullmatch(value):
         return None
-    remedy = "The API server would refuse it. Use at most 63 lowercase letters, digits and dashes, a letter or digit at each end."
+    remedy = "The API server would refuse it. Use up to 63 lowercase letters, digits and inner dashes."
     return "is not a name that Kubernetes takes", remedy
 
 
@@ -47,7 +47,10 @@ def pinned_image(value: str) -> Finding:
     """A container image with a tag that does not move, or a digest."""
     match = _IMAGE.fullmatch(value)
     if match is None:
-        return "is not an image reference", "Nothing could be pulled. Write registry/repository:tag, or add @sha256:<digest>."
+        return (
+            "is not an image reference",
+            "Nothing could be pulled. Write registry/repository:tag.",
+        )
     if match["digest"]:
         return None
     moving = "What runs would change under an unchanged stack. Name a release's tag, or a digest (@sha256:...)."
@@ -62,7 +65,10 @@ def quantity(value: str) -> Finding:
     """A Kubernetes quantity, as in 250m, 512Mi or 2."""
     if _QUANTITY.fullmatch(value):
         return None
-    return "is not a quantity", "The API server would refuse it. Write a number with a unit, as in 250m (CPU) or 512Mi (memory)."
+    return (
+        "is not a quantity",
+        "The API server would refuse it. Write a number with a unit, as in 250m (CPU) or 512Mi (memory).",
+    )
 
 
 def quantities(value: dict[str, Any]) -> Finding:

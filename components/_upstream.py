@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import yaml
 
 from components._kubernetes import NONROOT, POD_SECURITY_RESTRICTED, restricted_container, restricted_pod, spread
@@ -62,7 +63,9 @@ def _last_of_each(documents: Iterable[Document]) -> list[Document]:
     return list(last.values())
 
 
-def harden(documents: Sequence[Document], image: str, replicas: int, resources: Document, flags: Sequence[str]) -> list[Document]:
+def harden(
+    documents: Sequence[Document], image: pulumi.Input[str], replicas: int, resources: Document, flags: Sequence[str]
+) -> list[Document]:
     """A copy of `documents` that runs v1beta1 only, with least rights, restricted and highly available."""
     webhook = _webhook_roles(documents)
     hardened = [copy.deepcopy(document) for document in documents if not _serves_the_webhook(document, webhook)]
@@ -91,7 +94,9 @@ def _only(documents: Sequence[Document], kind: str) -> Document:
 def _webhook_roles(documents: Sequence[Document]) -> set[str]:
     """The namespaced roles that grant nothing but the webhook's certificate Secret."""
     roles = [document for document in documents if document["kind"] == "Role"]
-    granted = {role["metadata"]["name"]: {each for rule in role["rules"] for each in rule["resources"]} for role in roles}
+    granted = {
+        role["metadata"]["name"]: {each for rule in role["rules"] for each in rule["resources"]} for role in roles
+    }
     return {name for name, resources in granted.items() if resources == {"secrets"}}
 
 
@@ -118,7 +123,7 @@ def _drop_unused_rights(role: Document) -> None:
 
 
 def _harden_deployment(
-    deployment: Document, image: str, replicas: int, resources: Document, flags: Sequence[str]
+    deployment: Document, image: pulumi.Input[str], replicas: int, resources: Document, flags: Sequence[str]
 ) -> None:
     spec = deployment["spec"]
     spec["replicas"] = replicas

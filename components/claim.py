@@ -19,6 +19,8 @@ from components._kubernetes import EXTENSIONS_API, MANAGED_BY, KubernetesObject,
     ttl_seconds_after_finished=between(0, 2**31 - 1, "The API server would refuse it."),
 )
 class SandboxClaimArgs(TypedDict):
+    """Arguments of SandboxClaim."""
+
     namespace: str
     """The warm pool's namespace."""
     pool: pulumi.Input[str]

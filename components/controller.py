@@ -32,11 +32,19 @@ def _one_source(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if args.get("source", "upstream") == "managed":
         for field in upstream:
             if field in args:
-                yield field, "is given, though the source is managed", "Both would own the same CRDs. Remove one of the two."
+                yield (
+                    field,
+                    "is given, though the source is managed",
+                    "Both would own the same CRDs. Remove one of the two.",
+                )
     else:
         for field in upstream:
             if field not in args:
-                yield field, "is given, though the source is upstream", "Nothing could be installed. Add it, or use managed."
+                yield (
+                    field,
+                    "is given, though the source is upstream",
+                    "Nothing could be installed. Add it, or use managed.",
+                )
 
 
 @arguments(
@@ -48,6 +56,8 @@ def _one_source(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     limits=quantities,
 )
 class AgentSandboxControllerArgs(TypedDict):
+    """Arguments of AgentSandboxController."""
+
     source: NotRequired[str]
     """`upstream` installs the release in `manifest`; `managed` leaves it to GKE's add-on. Default upstream."""
     manifest: NotRequired[str]
@@ -72,9 +82,7 @@ class AgentSandboxController(pulumi.ComponentResource):
     Custom resources depend on this component: their kinds exist once it does.
     """
 
-    def __init__(
-        self, name: str, args: AgentSandboxControllerArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: AgentSandboxControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Raises ArgumentError for wrong arguments, ManifestError for a manifest that cannot be trusted."""
         require_valid(AgentSandboxControllerArgs, name, args)
         super().__init__("agent-sandbox:index:AgentSandboxController", name, {**args}, opts)

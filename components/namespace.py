@@ -9,7 +9,7 @@ from components._kubernetes import MANAGED_BY, POD_SECURITY_RESTRICTED, Kubernet
 
 
 class SandboxNamespaceArgs(TypedDict):
-    pass
+    """Arguments of SandboxNamespace."""
 
 
 class SandboxNamespace(pulumi.ComponentResource):

@@ -48,6 +48,8 @@ LIMITS = {"cpu": "2", "memory": "1Gi"}
     limits=quantities,
 )
 class SandboxRouterArgs(TypedDict):
+    """Arguments of SandboxRouter."""
+
     image: pulumi.Input[str]
     """The router's image, with a release's tag or a digest."""
     namespace: NotRequired[str]
@@ -126,9 +128,17 @@ def _deployment(args: SandboxRouterArgs) -> Manifest:
             {"name": "metrics", "containerPort": 9090},
             {"name": "healthz", "containerPort": 8081},
         ],
-        "startupProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}, "periodSeconds": 2, "failureThreshold": 30},
+        "startupProbe": {
+            "httpGet": {"path": "/healthz", "port": "healthz"},
+            "periodSeconds": 2,
+            "failureThreshold": 30,
+        },
         "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}, "periodSeconds": 10},
-        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "healthz"}, "periodSeconds": 5, "failureThreshold": 2},
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "healthz"},
+            "periodSeconds": 5,
+            "failureThreshold": 2,
+        },
         "resources": {"requests": args.get("requests", REQUESTS), "limits": args.get("limits", LIMITS)},
         "securityContext": restricted_container(),
     }
@@ -189,7 +199,10 @@ def _role(kind: str, name: str) -> Manifest:
 
 def _network_policy() -> Manifest:
     """In: anybody inside the cluster to the proxy, whom the authorizer judges. Out: DNS, the API server, sandboxes."""
-    sandboxes = {"namespaceSelector": {}, "podSelector": {"matchExpressions": [{"key": SANDBOX_LABEL, "operator": "Exists"}]}}
+    sandboxes = {
+        "namespaceSelector": {},
+        "podSelector": {"matchExpressions": [{"key": SANDBOX_LABEL, "operator": "Exists"}]},
+    }
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -35,6 +35,8 @@ LIMITS = {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "1Gi"}
     limits=quantities,
 )
 class SandboxTemplateArgs(TypedDict):
+    """Arguments of SandboxTemplate."""
+
     namespace: str
     """The namespace of the template and of the sandboxes made from it; it must exist."""
     image: pulumi.Input[str]
@@ -50,9 +52,11 @@ class SandboxTemplateArgs(TypedDict):
     read_only_root: NotRequired[bool]
     """Whether the root file system is read-only, with a writable /tmp. Default false: agents install packages."""
     requests: NotRequired[dict[str, pulumi.Input[str]]]
-    """Resources each sandbox is sure of. Default 250m CPU, 512Mi memory and ephemeral storage, as in upstream's guides."""
+    """Resources each sandbox is sure of. Default 250m CPU, 512Mi memory and ephemeral storage, as upstream's guides
+    have it."""
     limits: NotRequired[dict[str, pulumi.Input[str]]]
-    """Resources no sandbox exceeds. Default 500m CPU, 1Gi memory and ephemeral storage, as in upstream's guides."""
+    """Resources no sandbox exceeds. Default 500m CPU, 1Gi memory and ephemeral storage, as upstream's guides have
+    it."""
 
 
 class SandboxTemplate(pulumi.ComponentResource):
@@ -105,6 +109,6 @@ def _pod(args: SandboxTemplateArgs) -> Manifest:
         "containers": [container],
     }
     if read_only:
-        container["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]
+        container["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the sandbox, not of this host
         pod["volumes"] = [{"name": "tmp", "emptyDir": {}}]
     return pod

@@ -17,6 +17,8 @@ MOST = 10_000
     update_strategy=one_of(("OnReplenish", "Recreate"), "It says what becomes of stock made from an older template."),
 )
 class SandboxWarmPoolArgs(TypedDict):
+    """Arguments of SandboxWarmPool."""
+
     namespace: str
     """The template's namespace."""
     template: pulumi.Input[str]

@@ -32,7 +32,8 @@ class Api:
     def __init__(self, kubeconfig: Path | None, context: str | None = None) -> None:
         file = str(kubeconfig) if kubeconfig else None
         try:
-            self._client = kubernetes.config.new_client_from_config(config_file=file, context=context)
+            new_client: Any = kubernetes.config.new_client_from_config
+            self._client = new_client(config_file=file, context=context)
         except (kubernetes.config.ConfigException, OSError) as error:
             raise ApiError(0, f"no usable kubeconfig at {file}: {error}") from error
 
@@ -87,7 +88,12 @@ class Api:
     def _send(self, method: str, path: str, query: dict[str, str], body: Json | None, timeout: float) -> Any:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         request = self._client.param_serialize(
-            method, path, query_params=list(query.items()), header_params=headers, body=body, auth_settings=["BearerToken"]
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
         )
         try:
             answer = self._client.call_api(*request, _request_timeout=timeout)

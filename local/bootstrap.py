@@ -58,7 +58,7 @@ def environment_directory(version):
 
 
 def installers(interpreter):
-    """Commands, to be completed, that install packages for `interpreter`: uv's first, four times as fast, then pip's."""
+    """Commands, to be completed, that install packages for `interpreter`: uv's, four times as fast, then pip's."""
     uv = shutil.which("uv") or os.path.join(os.path.dirname(interpreter), "uv")
     if os.path.exists(uv):
         yield [uv, "pip", "install", "--compile-bytecode", "--python", interpreter]

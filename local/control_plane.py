@@ -55,6 +55,10 @@ class ControlPlane:
             self._dressed.touch()
 
     @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
     def _dressed(self) -> Path:
         return self.state.kwok / "dressed"
 
@@ -112,7 +116,7 @@ class ControlPlane:
         self._wait_until_ready()
 
     def _forget_stale_ids(self) -> None:
-        """kwokctl trusts its process id files; one whose number now belongs to somebody else misleads it."""
+        """Kwokctl trusts its process id files; one whose number now belongs to somebody else misleads it."""
         alive = set(self.running().values())
         for file in (self.folder / "pids").glob("*.pid"):
             if int(file.read_text() or 0) not in alive:
@@ -134,7 +138,14 @@ class ControlPlane:
 
     def _write_kubeconfig(self) -> None:
         source = self.folder / "kubeconfig.yaml"
-        command = [str(self.toolchain.path("kubectl")), f"--kubeconfig={source}", "config", "view", "--raw", "--flatten"]
+        command = [
+            str(self.toolchain.path("kubectl")),
+            f"--kubeconfig={source}",
+            "config",
+            "view",
+            "--raw",
+            "--flatten",
+        ]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         partial = self.state.kubeconfig.with_name("kubeconfig.partial")
         partial.touch(mode=0o600)

@@ -63,9 +63,7 @@ def install_kwokctl(version: str, target: Path, progress: Step) -> Path:
     return _executable(f"{base}/kwokctl-{_platform()}", target / "kwokctl", progress)
 
 
-def install_component(
-    kwokctl: Path, name: str, kubernetes: str, etcd: str, target: Path, progress: Step
-) -> Path:
+def install_component(kwokctl: Path, name: str, kubernetes: str, etcd: str, target: Path, progress: Step) -> Path:
     """One binary of the control plane, from the address that `kwokctl` gives for it."""
     for url in _artifacts(kwokctl, kubernetes, etcd):
         address, _, member = url.partition("#")
@@ -79,7 +77,11 @@ def install_component(
 
 def _artifacts(kwokctl: Path, kubernetes: str, etcd: str) -> list[str]:
     with tempfile.TemporaryDirectory() as workdir:
-        settings = {"KWOK_WORKDIR": workdir, "KWOK_KUBE_VERSION": kubernetes, "KWOK_ETCD_VERSION": etcd.removeprefix("v")}
+        settings = {
+            "KWOK_WORKDIR": workdir,
+            "KWOK_KUBE_VERSION": kubernetes,
+            "KWOK_ETCD_VERSION": etcd.removeprefix("v"),
+        }
         listed = subprocess.run(
             [str(kwokctl), "get", "artifacts", "--runtime", "binary", "--filter", "binary"],
             env={**os.environ, **settings},
@@ -154,7 +156,7 @@ def _published_checksum(url: str) -> str | None:
         for line in lines:
             words = line.split()
             if words and len(words[0]) == 64 and (len(words) == 1 or words[1].lstrip("*") == name):
-                return words[0].lower()
+                return str(words[0]).lower()
     return None
 
 
@@ -169,7 +171,7 @@ def _require_host(url: str) -> None:
             return  # it answers; what it says of this file shows when the file is asked for
         except OSError as error:
             _silent_hosts[host] = str(getattr(error, "reason", error))
-            say(f"  – no downloads from {host}: {_silent_hosts[host]}")
+            say(f"  - no downloads from {host}: {_silent_hosts[host]}")
     if host in _silent_hosts:
         raise Unavailable(f"{host} does not answer ({_silent_hosts[host]})")
 

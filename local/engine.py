@@ -12,7 +12,7 @@ import runpy
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,9 @@ def environment(state: State, toolchain: Toolchain) -> dict[str, str]:
     """The environment of the engine and of everything that it starts."""
     return {
         **processes.environment(state.root),
-        "PATH": os.pathsep.join([str(_programs(state, toolchain)), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join(
+            [str(_programs(state, toolchain)), str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),
         "PULUMI_BACKEND_URL": f"file://{state.backend}",
         "PULUMI_CONFIG_PASSPHRASE": "",  # nothing on loopback is worth a secret that everybody would share
         "PULUMI_HOME": str(state.pulumi_home),
@@ -188,8 +190,9 @@ def _listener(outcome: Outcome, errors: list[str], progress: Step) -> Callable[[
         elif event.res_op_failed_event:
             under_way.pop(event.res_op_failed_event.metadata.urn, None)
         elif event.policy_event:
-            text = f"[{event.policy_event.enforcement_level}] {event.policy_event.policy_name}: {event.policy_event.message.strip()}"
-            (errors if event.policy_event.enforcement_level == "mandatory" else outcome.warnings).append(text)
+            policy = event.policy_event
+            text = f"[{policy.enforcement_level}] {policy.policy_name}: {policy.message.strip()}"
+            (errors if policy.enforcement_level == "mandatory" else outcome.warnings).append(text)
         elif event.diagnostic_event:
             severity, text = event.diagnostic_event.severity, event.diagnostic_event.message.strip()
             if severity == "error":
@@ -197,6 +200,8 @@ def _listener(outcome: Outcome, errors: list[str], progress: Step) -> Callable[[
             elif severity == "warning":
                 outcome.warnings.append(text)
         if under_way:
-            progress.update(f"{next(iter(under_way.values()))}" + (f", and {len(under_way) - 1} more" if len(under_way) > 1 else ""))
+            progress.update(
+                f"{next(iter(under_way.values()))}" + (f", and {len(under_way) - 1} more" if len(under_way) > 1 else "")
+            )
 
     return listen

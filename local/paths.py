@@ -34,7 +34,7 @@ class State:
 
     @property
     def kwok(self) -> Path:
-        """kwokctl's work directory: etcd's data, certificates, component logs."""
+        """Kwokctl's work directory: etcd's data, certificates, component logs."""
         return self.root / "kwok"
 
     @property

@@ -8,13 +8,12 @@ included. What differs is said in OVERRIDES. A process that dies is started agai
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -124,7 +123,9 @@ class Supervisor:
             if wanted.get(key) != self.runs[key].workload:
                 self._end(key)
         for key, workload in wanted.items():
-            run = self.runs.setdefault(key, Run(workload, {name: free_port() for name in ("http", "metrics", "health")}))
+            run = self.runs.setdefault(
+                key, Run(workload, {name: free_port() for name in ("http", "metrics", "health")})
+            )
             if run.process is None or run.process.poll() is not None:
                 self._start(run)
         self._report()
@@ -139,7 +140,12 @@ class Supervisor:
             return
         arguments = [text.format(**run.ports) for text in OVERRIDES[run.workload.binary]]
         kubeconfig = self._kubeconfig_of(run.workload)
-        command = [self.binaries[run.workload.binary], *run.workload.arguments, *arguments, f"--kubeconfig={kubeconfig}"]
+        command = [
+            self.binaries[run.workload.binary],
+            *run.workload.arguments,
+            *arguments,
+            f"--kubeconfig={kubeconfig}",
+        ]
         with self._log(run.workload) as log:
             log.write(f"\n--- {time.strftime('%FT%TZ', time.gmtime())} {' '.join(command)}\n".encode())
             log.flush()
@@ -233,7 +239,13 @@ def ensure(state: State, binaries: dict[str, Path]) -> None:
     state.logs.mkdir(parents=True, exist_ok=True)
     with (state.logs / "supervisor.log").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "local.supervisor", str(state.root), json.dumps({k: str(v) for k, v in binaries.items()})],
+            [
+                sys.executable,
+                "-m",
+                "local.supervisor",
+                str(state.root),
+                json.dumps({k: str(v) for k, v in binaries.items()}),
+            ],
             cwd=CHECKOUT,
             env=processes.environment(state.root),
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import semver
 
-from local.building import Source
+from local.building import FULL_COMPILE, Source
 from local.console import Failure
 from local.paths import CACHE, CHECKOUT
 
@@ -53,7 +53,7 @@ class Tool:
     @property
     def home(self) -> Path:
         """Where the cache keeps it; another pin, or another way to build it, is another folder."""
-        return TOOLS_CACHE / f"{self.name}-{self.version}-{_digest(self.source.folder)}"
+        return TOOLS_CACHE / f"{self.name}-{self.version}-{_digest(self.source)}"
 
 
 def pinned(source: str, module: str) -> str:
@@ -65,9 +65,9 @@ def pinned(source: str, module: str) -> str:
     return match[1]
 
 
-def _digest(folder: Path) -> str:
-    content = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
+def _digest(source: Source) -> str:
+    content = hashlib.sha256(" ".join(source.compiler_flags).encode())
+    for file in sorted(source.folder.iterdir()):
         content.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return content.hexdigest()[:8]
 
@@ -96,7 +96,7 @@ def _etcd() -> list[Tool]:
 def _pulumi() -> list[Tool]:
     version = pinned("pulumi", "github.com/pulumi/pulumi/pkg/v3")
     stamp = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}"
-    source = Source(SOURCES / "pulumi", stamp)
+    source = Source(SOURCES / "pulumi", stamp, (f"all={FULL_COMPILE}",))  # each command starts it several times
     return [Tool("pulumi", source, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", version, _at_least, ("version",))]
 
 
@@ -109,8 +109,9 @@ def _provider() -> list[Tool]:
     # The provider links the whole generated Go SDK for components that this project does not use:
     # half of its compile time. Code that never runs needs no optimizing.
     unused = "github.com/pulumi/pulumi-kubernetes/sdk/...=-dwarf=false -l -N"
+    flags = (f"all={FULL_COMPILE}", unused)
     stamp = f"-X main.version={PROVIDER_BUILT.removeprefix('v')}"
-    source = Source(SOURCES / "pulumi-kubernetes", stamp, (unused,))
+    source = Source(SOURCES / "pulumi-kubernetes", stamp, flags)
     package = "agent-sandbox/toolchain/pulumi-kubernetes"
     return [Tool(PROVIDER, source, package, PROVIDER_BUILT, _at_least)]
 

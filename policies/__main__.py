@@ -4,14 +4,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pulumi_policy import EnforcementLevel, PolicyPack, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the engine runs this file, not the package
 
-from policies import pod_security  # noqa: E402
-from policies.pod_security import Rule  # noqa: E402
-from policies.values import plain  # noqa: E402
-from policies.workloads import kind_of, pod_specs  # noqa: E402
+from policies import pod_security
+from policies.pod_security import Rule
+from policies.values import plain
+from policies.workloads import kind_of, pod_specs
 
 
 def validation(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:

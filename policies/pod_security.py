@@ -44,7 +44,9 @@ def drop_all_capabilities(spec: Any) -> Iterator[Violation]:
         if dropped is UNKNOWN or (dropped and UNKNOWN in dropped and "ALL" not in dropped):
             yield _untold(f"{field}.drop")
         elif "ALL" not in (dropped or []):
-            yield Violation(f"{field}.drop", 'does not hold "ALL"; add it, since what is not dropped may be used to break out')
+            yield Violation(
+                f"{field}.drop", 'does not hold "ALL"; add it, since what is not dropped may be used to break out'
+            )
         added = _get(container, "securityContext", "capabilities", "add")
         if added is UNKNOWN or UNKNOWN in (added or []):
             yield _untold(f"{field}.add")

@@ -1,0 +1,57 @@
+# Every target prepares what it needs: the Python environment first, then the tools.
+# Variables: COUNT and POOL for claim, ARGS for anything that `python -m local COMMAND --help` lists.
+
+export PYTHONDONTWRITEBYTECODE := 1
+MAKEFLAGS += --no-print-directory
+
+python = "$$(python3 local/bootstrap.py)"
+local = @python=$(python) && exec "$$python" -m local
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain test lint lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## bring the local stack up on the embedded control plane
+	$(local) up $(ARGS)
+
+preview: ## show what `make up` would change
+	$(local) preview $(ARGS)
+
+down: ## end and delete everything that `make up` made
+	$(local) down $(ARGS)
+
+destroy: ## delete the stack's resources, keep the control plane
+	$(local) destroy $(ARGS)
+
+status: ## is the platform well? exits 1 if not
+	$(local) status $(ARGS)
+
+claim: ## take a sandbox out of the warm pool (COUNT=20, POOL=python)
+	$(local) claim $(if $(COUNT),--count $(COUNT)) $(if $(POOL),--pool $(POOL)) $(ARGS)
+
+logs: ## print the logs of everything that runs (ARGS=--follow)
+	$(local) logs $(ARGS)
+
+kubeconfig: ## print the kubeconfig's path
+	$(local) kubeconfig
+
+env: ## print the environment of this stack's pulumi and kubectl, for eval
+	$(local) env
+
+doctor: ## list every tool: version, origin, path
+	$(local) doctor $(ARGS)
+
+toolchain: ## get every tool that is missing
+	$(local) toolchain
+
+test: ## run every test
+	@python=$(python) && "$$python" -m local toolchain && exec "$$python" -m pytest $(ARGS)
+
+lint: ## ruff and mypy
+	@python=$(python) && "$$python" -m ruff format --check . && "$$python" -m ruff check . && exec "$$python" -m mypy
+
+lock: ## compile requirements.txt from requirements.in
+	@python=$(python) && "$$(dirname "$$python")/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.in --output-file requirements.txt

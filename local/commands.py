@@ -1,0 +1,322 @@
+"""What `python -m local` offers; the Makefile's targets are these commands."""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from rich.table import Table
+
+from local import claims, processes, status, supervisor, toolchain
+from local.api import Api
+from local.bootstrap import locked
+from local.console import Failure, duration, out, say, step
+from local.control_plane import ControlPlane
+from local.paths import CACHE, CHECKOUT, State
+from local.toolchain import Toolchain
+from local.tools import all_tools
+
+STACK = "local"
+SUPERVISED = ("agent-sandbox-controller", "sandbox-router")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit status."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except Failure as error:
+        say(f"\n{error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nInterrupted. What was done is kept; the same command goes on from there.")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="The Agent Sandbox platform on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    up = command("up", _up, "Bring the local stack up on an embedded control plane.")
+    up.add_argument("--config-file", type=Path, metavar="FILE", help="use FILE instead of Pulumi.local.yaml")
+    up.add_argument("--refresh", action="store_true", help="look for changes made behind Pulumi's back first")
+    command("preview", _preview, "Show what `up` would change.").add_argument(
+        "--config-file", type=Path, metavar="FILE"
+    )
+    command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
+    command("down", _down, "End and delete everything that `up` made, but for the tools.")
+    shown = command("status", _status, "Say whether the platform is well; exit 1 if not.")
+    shown.add_argument("--json", action="store_true", help="print it as JSON")
+    taken = command("claim", _claim, "Take sandboxes out of a warm pool, and say how long it took.")
+    taken.add_argument("--pool", help="the warm pool, where there are several")
+    taken.add_argument(
+        "--count", type=int, default=1, metavar="N", help="take N, one after the other, and give them back"
+    )
+    taken.add_argument("--keep", type=float, default=10, metavar="MINUTES", help="delete the claim after so long (10)")
+    logs = command("logs", _logs, "Print the logs of everything that runs.")
+    logs.add_argument("name", nargs="?", help="only this one: etcd, kube-apiserver, agent-sandbox-controller, ...")
+    logs.add_argument("--lines", type=int, default=20, metavar="N", help="the last N lines of each (20)")
+    logs.add_argument("--follow", action="store_true", help="go on printing what comes")
+    command("kubeconfig", _kubeconfig, "Print the kubeconfig's path.")
+    command("env", _env, "Print the environment for pulumi and kubectl, for `eval`.")
+    doctor = command("doctor", _doctor, "List every tool: version, origin, path.")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+    command("toolchain", _toolchain, "Get every tool that is missing.")
+    return parser
+
+
+def _up(options: argparse.Namespace) -> int:
+    from local.engine import Engine  # Pulumi's SDK takes a second to load, and most commands do without
+
+    started = time.monotonic()
+    state = State.of_checkout()
+    check_settings(options.config_file)
+    with alone(state):
+        tools = toolchain.ensure()
+        bring_up_cluster(state, tools)
+        with step("Pulumi engine") as progress:
+            engine = Engine(STACK, state, tools, options.config_file)
+            if engine.recover(progress):
+                progress.outcome = "recovered from an interrupted update"
+        with step("preview and policies") as progress:
+            planned = engine.preview(progress)
+            progress.outcome = _summary(planned.changes, "to ")
+        if planned.changed:
+            with step("update") as progress:
+                done = engine.up(progress)
+                progress.outcome = _summary(done.changes)
+        _report(state, tools, time.monotonic() - started)
+    return 0
+
+
+def check_settings(config_file: Path | None) -> None:
+    """Refuse a wrong stack file before anything is built or started. Raises Failure."""
+    import settings
+
+    try:
+        settings.read(config_file or CHECKOUT / f"Pulumi.{STACK}.yaml")
+    except settings.SettingsError as error:
+        raise Failure(str(error)) from error
+
+
+def bring_up_cluster(state: State, tools: Toolchain) -> ControlPlane:
+    """The embedded control plane with the supervisor of its host processes, started where they do not run."""
+    control_plane = ControlPlane(state, tools)
+    with step("control plane") as progress:
+        control_plane.ensure(progress)
+        supervisor.ensure(state, {name: tools.path(name) for name in SUPERVISED})
+    return control_plane
+
+
+@contextlib.contextmanager
+def alone(state: State) -> Iterator[None]:
+    """One command at a time changes a deployment; the next one waits."""
+    name = hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
+    with locked(f"{CACHE}/locks/{name}", lambda: say("Waiting for another command on this deployment to end.")):
+        yield
+
+
+def _summary(changes: Mapping[str, int], prefix: str = "") -> str:
+    counted = [f"{number} {prefix}{operation}" for operation, number in changes.items() if operation != "same"]
+    return ", ".join(counted) or f"nothing to change, {changes.get('same', 0)} resources as they were"
+
+
+def _report(state: State, tools: Toolchain, seconds: float) -> None:
+    found = status.of_local(state, ControlPlane(state, tools))
+    version = tools.found["kube-apiserver"].version
+    out.print(f"\nAgent Sandbox is up on an embedded Kubernetes {version} control plane ({duration(seconds)}).")
+    _print_status(found)
+    router = next((each for each in supervisor.reported(state).values() if each["binary"] == "sandbox-router"), None)
+    if router:
+        out.print(f"  router address  http://127.0.0.1:{router['ports']['http']}")
+    out.print(f"  kubeconfig      {state.kubeconfig}")
+    out.print(
+        "\nThe nodes are simulated and run no containers; the controller and the router are the real ones,\n"
+        "as processes on this host. Next:\n"
+        "  make claim               take a sandbox out of the warm pool\n"
+        "  make status              is everything well?\n"
+        '  eval "$(make -s env)"    this stack\'s kubectl and pulumi in your shell\n'
+        "  make up                  again, after a change in Pulumi.local.yaml\n"
+        "  make down                end and delete all of it"
+    )
+
+
+def _preview(options: argparse.Namespace) -> int:
+    from local.engine import Engine
+
+    state = State.of_checkout()
+    check_settings(options.config_file)
+    with alone(state):
+        tools = toolchain.ensure()
+        bring_up_cluster(state, tools)
+        with step("preview and policies") as progress:
+            planned = Engine(STACK, state, tools, options.config_file).preview(progress)
+    for line in planned.changed:
+        out.print(f"  {line}")
+    out.print(_summary(planned.changes, "to "))
+    return 0
+
+
+def _destroy(_: argparse.Namespace) -> int:
+    from local.engine import Engine
+
+    state = State.of_checkout()
+    if not state.kubeconfig.exists():
+        out.print("Nothing is up; there is nothing to destroy.")
+        return 0
+    with alone(state):
+        tools = toolchain.ensure()
+        bring_up_cluster(state, tools)
+        engine = Engine(STACK, state, tools)
+        with step("destroy") as progress:
+            engine.recover(progress)
+            progress.outcome = _summary(engine.destroy(progress).changes)
+    return 0
+
+
+def _down(_: argparse.Namespace) -> int:
+    state = State.of_checkout()
+    with alone(state):
+        ours = processes.belonging_to(state.root)
+        if not ours and not state.root.exists():
+            out.print("Nothing is up; there is nothing to do.")
+            return 0
+        with step("down") as progress:
+            progress.update(f"ending {len(ours)} processes")
+            processes.end(ours)
+            shutil.rmtree(state.root, ignore_errors=True)
+            progress.outcome = f"{len(ours)} processes ended, {state.root} deleted"
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    state = State.of_checkout()
+    if not state.kubeconfig.exists():
+        found = status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
+    else:
+        found = status.of_local(state, ControlPlane(state, Toolchain({})))
+    if options.json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        _print_status(found)
+        out.print(
+            "\nAll is well."
+            if found.well
+            else "\nNot all is well. `make logs` tells more; `make up` repairs what it can."
+        )
+    return 0 if found.well else 1
+
+
+def _print_status(found: status.Status) -> None:
+    width = max(len(check.subject) for check in found.checks)
+    for check in found.checks:
+        out.print(f"  {'✓' if check.well else '✗'} {check.subject.ljust(width)}  {check.detail}", markup=False)
+
+
+def _claim(options: argparse.Namespace) -> int:
+    state = State.of_checkout()
+    if not state.kubeconfig.exists():
+        raise Failure("Nothing is up here. Start it with: make up")
+    if options.count < 1 or options.keep <= 0:
+        raise Failure("make claim: COUNT and MINUTES are numbers above 0.")
+    api = Api(state.kubeconfig)
+    namespace, pool = claims.pool_namespace(api, options.pool)
+    taken = []
+    for _ in range(options.count):
+        got = claims.claim(api, namespace, pool, timedelta(minutes=options.keep))
+        taken.append(got)
+        how = "warm" if got.warm else "cold"
+        out.print(f"  {got.claim}: sandbox {got.sandbox} on {got.node}, {how}, ready after {got.seconds:.3f} s")
+    if options.count > 1:
+        for got in taken:
+            claims.release(api, namespace, got.claim)
+        seconds = [got.seconds for got in taken]
+        warm = sum(got.warm for got in taken)
+        out.print(
+            f"time to Ready, {len(taken)} in a row: median {statistics.median(seconds):.3f} s, "
+            f"least {min(seconds):.3f} s, most {max(seconds):.3f} s; {warm} of them warm"
+        )
+    else:
+        out.print(
+            f"It is deleted in {options.keep:g} minutes, or by:"
+            f" kubectl delete sandboxclaim -n {namespace} {taken[0].claim}"
+        )
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    state = State.of_checkout()
+    files = {
+        file.stem: file
+        for folder in (state.logs, ControlPlane(state, Toolchain({})).logs)
+        for file in folder.glob("*.log")
+    }
+    if not files:
+        raise Failure("There are no logs: nothing is up here. Start it with: make up")
+    if options.name and options.name not in files:
+        raise Failure(f"There is no log {options.name}. There are: {', '.join(sorted(files))}.")
+    chosen = [files[options.name]] if options.name else [files[name] for name in sorted(files)]
+    follow = ["--follow"] if options.follow else []
+    with contextlib.suppress(KeyboardInterrupt):
+        return subprocess.run(["tail", f"--lines={options.lines}", *follow, "--", *chosen], check=False).returncode
+    return 0
+
+
+def _kubeconfig(_: argparse.Namespace) -> int:
+    print(State.of_checkout().kubeconfig)
+    return 0
+
+
+def _env(_: argparse.Namespace) -> int:
+    from local.engine import environment
+
+    state = State.of_checkout()
+    settings_of_engine = environment(state, toolchain.ensure())
+    shown = {name: value for name, value in settings_of_engine.items() if name.startswith("PULUMI_") or name == "PATH"}
+    for name, value in {**shown, "KUBECONFIG": str(state.kubeconfig)}.items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    found = toolchain.look()
+    rows = [(tool, found.get(tool.name)) for tool in all_tools()]
+    if options.json:
+        entries = {
+            tool.name: {"version": here.version, "origin": here.origin, "path": str(here.path)} if here else None
+            for tool, here in rows
+        }
+        print(json.dumps(entries, indent=2))
+    else:
+        table = Table("tool", "version", "origin", "path", box=None, pad_edge=False)
+        for tool, here in rows:
+            table.add_row(
+                tool.name, *(here.version, here.origin, str(here.path)) if here else (tool.version, "missing", "-")
+            )
+        out.print(table)
+        out.print(f"\nPython {sys.version.split()[0]} at {sys.executable}\nCache: {CACHE}")
+    if len(found) < len(rows):
+        say("Some are missing; `make toolchain` gets them.")
+        return 1
+    return 0
+
+
+def _toolchain(_: argparse.Namespace) -> int:
+    tools = toolchain.ensure()
+    out.print(f"All {len(tools.found)} tools are there; `make doctor` lists them.")
+    return 0
