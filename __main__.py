@@ -4,14 +4,11 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 import components
-import releases
 import settings
 
-try:
-    stack = settings.load(pulumi.Config())
-    releases.default().fetch()
-except settings.SettingsError as error:
-    raise pulumi.RunError(str(error)) from error
+stack = settings.load(pulumi.Config())
+if stack.release:
+    stack.release.fetch()
 
 cluster = kubernetes.Provider("cluster", kubeconfig=stack.kubeconfig, context=stack.context)
 on_cluster = pulumi.ResourceOptions(provider=cluster)

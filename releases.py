@@ -8,6 +8,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import pulumi
+
 from local import building
 from local.bootstrap import locked
 from local.console import say
@@ -28,6 +30,10 @@ FILES = (
     "crds/extensions.agents.x-k8s.io_sandboxwarmpools.yaml",
 )
 """What upstream's two release files, sandbox.yaml and extensions.yaml, consist of, in their order."""
+
+
+class ReleaseUnavailable(pulumi.RunError):
+    """A release's manifest is neither in the cache nor to be had; the text says why and what helps."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,24 @@ class Release:
         return CACHE / "manifests" / f"agent-sandbox-{self.version}.yaml"
 
     def fetch(self) -> None:
-        """Make the manifest if it is not there. Raises BuildFailed if upstream's module cannot be had."""
+        """Make the manifest if it is not there. Raises ReleaseUnavailable if upstream's module cannot be had."""
         path = self.manifest_path
         with locked(f"{path}.lock", lambda: say("Waiting for another run that fetches the release.")):
             if not path.exists():
-                folder = building.module_folder(CHECKOUT / "toolchain" / "agent-sandbox", MODULE) / "k8s"
+                folder = self._module() / "k8s"
                 partial = path.with_suffix(".partial")
                 partial.write_text("\n---\n".join((folder / file).read_text() for file in FILES))
                 partial.replace(path)
+
+    def _module(self) -> Path:
+        try:
+            return building.module_folder(CHECKOUT / "toolchain" / "agent-sandbox", MODULE)
+        except building.BuildFailed as error:
+            raise ReleaseUnavailable(
+                f"The manifest of Agent Sandbox {self.version} cannot be had: {error}.\n"
+                "  Check the network and the Go module proxy, or give the stack a manifest of your own:\n"
+                "  agent-sandbox:controller with manifest, sha256 and image."
+            ) from error
 
 
 def known() -> dict[str, Release]:

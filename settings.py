@@ -33,7 +33,7 @@ MOST_SANDBOXES = 10_000
 """Warm sandboxes over all pools; no cluster of upstream's load tests holds more."""
 
 
-class SettingsError(Exception):
+class SettingsError(pulumi.RunError):
     """The stack file is wrong; the text lists every problem."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -43,7 +43,28 @@ class SettingsError(Exception):
         super().__init__(f"The stack file has {count}; nothing was changed.\n{listed}")
 
 
-@arguments(release=one_of(releases.known(), "Its manifest is not pinned in releases.toml."))
+def _one_release(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    if "release" not in values:
+        return
+    if values.get("source") == "managed":
+        yield (
+            "release",
+            "is given, though the source is managed",
+            "Both would own the same CRDs. Remove one of the two.",
+        )
+    elif values.get("manifest") != str(releases.known()[values["release"]].manifest_path):
+        yield (
+            "manifest",
+            f"is given beside the release {values['release']}",
+            "That is two releases at once. Remove one.",
+        )
+
+
+@arguments(
+    extends=AgentSandboxControllerArgs,
+    together=_one_release,
+    release=one_of(releases.known(), "Its manifest is not pinned in releases.toml."),
+)
 class ControllerEntry(AgentSandboxControllerArgs):
     """The component's arguments, or a pinned release in place of manifest, sha256 and image."""
 
@@ -88,6 +109,8 @@ class Settings:
     context: str | None
     namespace: str
     controller: AgentSandboxControllerArgs
+    release: releases.Release | None
+    """The pinned release that `controller` installs; None if it brings its own manifest, or installs none."""
     router: SandboxRouterArgs
     templates: Mapping[str, SandboxTemplateArgs]
     warm_pools: Mapping[str, SandboxWarmPoolArgs]
@@ -140,12 +163,14 @@ def parse(values: Mapping[str, Any]) -> Settings:
     stack = to_arguments(StackFile, filled)
     controller = dict(stack["controller"])
     controller.pop("release", None)
+    release = _release(values.get("controller"))
     return Settings(
         target=stack["target"],
         kubeconfig=stack.get("kubeconfig") or _local_kubeconfig(stack["target"]),
         context=stack.get("context") or None,
         namespace=stack["namespace"],
         controller=cast(AgentSandboxControllerArgs, controller),
+        release=release if controller.get("manifest") == str(release.manifest_path) else None,
         router=stack["router"],
         templates=stack["templates"],
         warm_pools=stack["warm_pools"],

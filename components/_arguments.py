@@ -27,6 +27,7 @@ Kind = TypeVar("Kind", bound=type)
 
 _checks: dict[type, dict[str, Check]] = {}
 _together: dict[type, Together] = {}
+_extends: dict[type, type] = {}
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,26 @@ class Problem:
         return f"{self.key}: {self.value} {self.wrong}.\n  {self.remedy}"
 
 
-class ArgumentError(ValueError):
-    """A component's arguments are wrong; the text lists every problem."""
+class ArgumentError(pulumi.RunError):
+    """A component's arguments are wrong; the text lists every problem, and Pulumi shows it without a traceback."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = list(problems)
 
 
-def arguments(together: Together | None = None, **checks: Check) -> Callable[[Kind], Kind]:
-    """Attach checks to a TypedDict of arguments: one a field, and one for the fields together."""
+def arguments(together: Together | None = None, extends: type | None = None, **checks: Check) -> Callable[[Kind], Kind]:
+    """Attach checks to a TypedDict of arguments: one a field, and one for the fields together.
+
+    A TypedDict does not remember what it extends; `extends` names it, so that its checks hold too.
+    """
 
     def attach(kind: Kind) -> Kind:
         if unknown := set(checks) - set(inspect.get_annotations(kind)):
             raise TypeError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
         _checks[kind] = checks
+        if extends is not None:
+            _extends[kind] = extends
         if together is not None:
             _together[kind] = together
         return kind
@@ -127,9 +133,8 @@ def _under(key: str, name: object) -> str:
 
 
 def _lineage(kind: type) -> list[type]:
-    """A TypedDict and those that it extends; they do not show in its method resolution order."""
-    bases = getattr(kind, "__orig_bases__", ())
-    return [kind, *(each for base in bases if is_typeddict(base) for each in _lineage(base))]
+    """A TypedDict and those that it extends."""
+    return [kind, *(_lineage(_extends[kind]) if kind in _extends else ())]
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -31,7 +31,7 @@ TIMEOUT = 30.0
 WEBHOOK_NAMES = {"agent-sandbox-webhook-service"}
 
 
-class ManifestError(Exception):
+class ManifestError(pulumi.RunError):
     """The manifest cannot be used; the text says why and what to do."""
 
 

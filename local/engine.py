@@ -128,11 +128,22 @@ def environment(state: State, toolchain: Toolchain) -> dict[str, str]:
         ),
         "PULUMI_BACKEND_URL": f"file://{state.backend}",
         "PULUMI_CONFIG_PASSPHRASE": "",  # nothing on loopback is worth a secret that everybody would share
-        "PULUMI_HOME": str(state.pulumi_home),
+        "PULUMI_HOME": str(_home(state)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+def _home(state: State) -> Path:
+    """The engine's own folder. A file where its folder `logs` would be keeps it from writing every property
+    of every resource to a log that nobody asked for, which takes as long as all the rest.
+    """
+    state.pulumi_home.mkdir(parents=True, exist_ok=True)
+    logs = state.pulumi_home / "logs"
+    if not logs.exists():
+        logs.touch()
+    return state.pulumi_home
 
 
 def _programs(state: State, toolchain: Toolchain) -> Path:
