@@ -87,6 +87,10 @@ def wait_for(condition: str) -> dict[str, str]:
     return {"pulumi.com/waitFor": condition}
 
 
+NO_WAIT = {"pulumi.com/skipAwait": "true"}
+"""The annotation that spares a Service Pulumi's ten seconds of watching it; its Deployment is waited for anyway."""
+
+
 def dns_egress() -> dict[str, Any]:
     """A NetworkPolicy rule that lets pods ask the cluster's DNS."""
     namespace = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}

@@ -15,7 +15,14 @@ from typing import Any
 import pulumi
 import yaml
 
-from components._kubernetes import NONROOT, POD_SECURITY_RESTRICTED, restricted_container, restricted_pod, spread
+from components._kubernetes import (
+    NO_WAIT,
+    NONROOT,
+    POD_SECURITY_RESTRICTED,
+    restricted_container,
+    restricted_pod,
+    spread,
+)
 
 Document = dict[str, Any]
 
@@ -74,6 +81,8 @@ def harden(
             _keep_only_v1beta1(document)
         elif document["kind"] == "ClusterRole":
             _drop_unused_rights(document)
+        elif document["kind"] == "Service":
+            document["metadata"].setdefault("annotations", {}).update(NO_WAIT)
         elif document["kind"] == "Namespace":
             document["metadata"].setdefault("labels", {}).update(POD_SECURITY_RESTRICTED)
     _harden_deployment(_only(hardened, "Deployment"), image, replicas, resources, flags)

@@ -12,6 +12,7 @@ from components._arguments import arguments, require_valid
 from components._checks import between, dns_label, duration, one_of, pinned_image, quantities
 from components._kubernetes import (
     MANAGED_BY,
+    NO_WAIT,
     SYSTEM_NAMESPACE,
     KubernetesObject,
     Manifest,
@@ -167,7 +168,7 @@ def _service() -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": SERVICE},
+        "metadata": {"name": SERVICE, "annotations": NO_WAIT},
         "spec": {"selector": SELECTOR, "ports": [{"name": "proxy", "port": 8080, "targetPort": "proxy"}]},
     }
 

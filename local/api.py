@@ -40,6 +40,13 @@ class Api:
     def get(self, path: str, **query: str) -> Json:
         return self._json("GET", path, query)
 
+    def is_ready(self) -> bool:
+        """Whether the API server answers, and says that it is ready."""
+        try:
+            return bool(self._send("GET", "/readyz", {}, None, 5.0).status == 200)
+        except ApiError:
+            return False
+
     def items(self, path: str, **query: str) -> list[Json]:
         """The list at `path`; empty if that kind is not served."""
         try:

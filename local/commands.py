@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,14 +89,18 @@ def _up(options: argparse.Namespace) -> int:
     check_settings(options.config_file)
     with alone(state):
         tools = toolchain.ensure()
-        bring_up_cluster(state, tools)
-        with step("Pulumi engine") as progress:
-            engine = Engine(STACK, state, tools, options.config_file)
-            if engine.recover(progress):
-                progress.outcome = "recovered from an interrupted update"
-        with step("preview and policies") as progress:
-            planned = engine.preview(progress)
-            progress.outcome = _summary(planned.changes, "to ")
+        with ThreadPoolExecutor() as pool:  # what can overlap does: half a minute is all that this may take
+            opening = pool.submit(Engine, STACK, state, tools, options.config_file)
+            control_plane = start_cluster(state, tools)
+            dressing = pool.submit(control_plane.dress)
+            with step("Pulumi engine") as progress:
+                engine = opening.result()
+                if engine.recover(progress):
+                    progress.outcome = "recovered from an interrupted update"
+            with step("preview and policies") as progress:
+                planned = engine.preview(progress)
+                progress.outcome = _summary(planned.changes, "to ")
+            dressing.result()
         if planned.changed:
             with step("update") as progress:
                 done = engine.up(progress)
@@ -115,6 +120,13 @@ def check_settings(config_file: Path | None) -> None:
 
 
 def bring_up_cluster(state: State, tools: Toolchain) -> ControlPlane:
+    """The embedded control plane, as `up` leaves it before Pulumi's turn."""
+    control_plane = start_cluster(state, tools)
+    control_plane.dress()
+    return control_plane
+
+
+def start_cluster(state: State, tools: Toolchain) -> ControlPlane:
     """The embedded control plane with the supervisor of its host processes, started where they do not run."""
     control_plane = ControlPlane(state, tools)
     with step("control plane") as progress:
@@ -192,15 +204,13 @@ def _destroy(_: argparse.Namespace) -> int:
 def _down(_: argparse.Namespace) -> int:
     state = State.of_checkout()
     with alone(state):
-        ours = processes.belonging_to(state.root)
-        if not ours and not state.root.exists():
+        if not state.root.exists() and not processes.belonging_to(state.root):
             out.print("Nothing is up; there is nothing to do.")
             return 0
         with step("down") as progress:
-            progress.update(f"ending {len(ours)} processes")
-            processes.end(ours)
+            killed = processes.kill_all(state.root)  # nothing that they could still write is kept
             shutil.rmtree(state.root, ignore_errors=True)
-            progress.outcome = f"{len(ours)} processes ended, {state.root} deleted"
+            progress.outcome = f"{killed} processes ended, {state.root} deleted"
     return 0
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from local import building, processes
+from local.api import Api
 from local.bootstrap import locked
 from local.console import Failure, Step, say
 from local.paths import CACHE, CHECKOUT, State, made_whole
@@ -49,10 +50,17 @@ class ControlPlane:
         elif set(self.running()) != set(COMPONENTS):
             self._start(progress)
         if not self._dressed.exists():
-            progress.update("declaring nodes, the runtime class and the Gateway API")
-            for manifests in (MANIFESTS, gateway_api()):
-                self.kubectl("apply", "--server-side", "--field-manager=agent-sandbox-local", f"--filename={manifests}")
+            progress.update("declaring nodes and the runtime class")
+            self._apply(MANIFESTS)
+
+    def dress(self) -> None:
+        """Serve what GKE serves beyond Kubernetes, if that was not done yet; `ensure` comes first."""
+        if not self._dressed.exists():
+            self._apply(gateway_api())
             self._dressed.touch()
+
+    def _apply(self, manifests: Path) -> None:
+        self.kubectl("apply", "--server-side", "--field-manager=agent-sandbox-local", f"--filename={manifests}")
 
     @property
     def logs(self) -> Path:
@@ -87,8 +95,9 @@ class ControlPlane:
         settings.write_text(json.dumps(self._settings(), indent=2))
         # kwokctl looks for free ports and binds them a moment later: one creation at a time.
         with locked(f"{CACHE}/ports.lock", lambda: progress.update("waiting for another control plane's start")):
-            self._kwokctl("--config", str(settings), "create", "cluster", "--kubeconfig=", f"--wait={START_TIMEOUT}s")
+            self._kwokctl("--config", str(settings), "create", "cluster", "--kubeconfig=")
         self._write_kubeconfig()
+        self._wait_until_ready()
 
     def remove(self) -> None:
         """End the components and delete all that they stored."""
@@ -123,18 +132,15 @@ class ControlPlane:
                 file.unlink()
 
     def _wait_until_ready(self) -> None:
+        api = Api(self.state.kubeconfig)
         deadline = time.monotonic() + START_TIMEOUT
-        while True:
-            try:
-                self.kubectl("get", "--raw", "/readyz")
-                return
-            except Failure as error:
-                if time.monotonic() > deadline:
-                    raise Failure(
-                        f"The API server does not get ready: {error}\n"
-                        "  See `make logs`. If its port was taken meanwhile, `make down` and `make up` choose another."
-                    ) from error
-                time.sleep(0.2)
+        while not api.is_ready():
+            if time.monotonic() > deadline:
+                raise Failure(
+                    f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`.\n"
+                    "  If its port was taken meanwhile, `make down` and `make up` choose another."
+                )
+            time.sleep(0.1)
 
     def _write_kubeconfig(self) -> None:
         source = self.folder / "kubeconfig.yaml"
@@ -160,15 +166,18 @@ class ControlPlane:
             raise Failure(f"kwokctl {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
 
 
+GATEWAY_KINDS = ("gatewayclasses", "gateways", "httproutes", "referencegrants")
+
+
 def gateway_api() -> Path:
-    """The folder of the Gateway API's standard CRDs, as GKE serves them with its Gateway controller."""
+    """The folder of the Gateway API's CRDs that GKE's own Gateway controller goes by."""
     version = pinned("gateway-api", "sigs.k8s.io/gateway-api")
     folder = CACHE / "manifests" / f"gateway-api-{version}"
     with locked(f"{folder}.lock", lambda: say("Waiting for another run that fetches the Gateway API.")):
         if not folder.exists():
             module = building.module_folder(SOURCES / "gateway-api", "sigs.k8s.io/gateway-api")
             with made_whole(folder) as partial:
-                for crd in (module / "config" / "crd" / "standard").glob("*.yaml"):
-                    if "_vap_" not in crd.name:  # an admission policy that guards upgrades of the CRDs
-                        shutil.copyfile(crd, partial / crd.name)
+                for kind in GATEWAY_KINDS:
+                    name = f"gateway.networking.k8s.io_{kind}.yaml"
+                    shutil.copyfile(module / "config" / "crd" / "standard" / name, partial / name)
     return folder

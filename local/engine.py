@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,11 @@ class Engine:
         self.stack = automation.create_or_select_stack(
             stack_name=stack, project_name=PROJECT, program=_program, opts=workspace
         )
+        # After each operation the Automation API asks the CLI for outputs and history, which takes it longer
+        # than a small update, and which nobody reads here.
+        self.stack.outputs = dict  # type: ignore[method-assign]
+        nothing = automation.UpdateSummary("", datetime.min, "", {}, {}, "")
+        self.stack.info = lambda show_secrets=False: nothing  # type: ignore[method-assign]
 
     def preview(self, progress: Step) -> Outcome:
         """What an update would change; the policies have judged it. Raises EngineFailure."""
@@ -89,9 +95,6 @@ class Engine:
             self.stack.cancel()
         self._run("refresh", self.stack.refresh, progress, clear_pending_creates=True)
         return True
-
-    def outputs(self) -> dict[str, Any]:
-        return {name: output.value for name, output in self.stack.outputs().items()}
 
     def _pending_operations(self) -> bool:
         file = self.state.backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"

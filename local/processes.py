@@ -33,6 +33,18 @@ def belonging_to(state: Path) -> list[psutil.Process]:
     return found
 
 
+def kill_all(state: Path) -> int:
+    """Kill the deployment's processes, and those that they start meanwhile; returns how many there were."""
+    killed = 0
+    while ours := belonging_to(state):
+        for process in ours:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(ours, timeout=10)
+        killed += len(ours)
+    return killed
+
+
 def end(processes: Iterable[psutil.Process], patience: float = 10.0) -> None:
     """Ask the processes to end; kill those that have not after `patience` seconds."""
     asked = list(processes)

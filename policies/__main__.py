@@ -1,7 +1,6 @@
 """The pack as the engine runs it."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from pulumi_policy import (
@@ -14,27 +13,30 @@ from pulumi_policy import (
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the engine runs this file, not the package
 
-from policies import pod_security
-from policies.pod_security import Rule
+from policies.pod_security import RULES
 from policies.values import plain
-from policies.workloads import kind_of, pod_specs
+from policies.workloads import holds_pods, kind_of, pod_specs
 
 
-def validation(rule: Rule) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
-    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        kind = kind_of(args.resource_type)
-        for path, spec in pod_specs(kind, plain(args.props)) if kind else ():
+def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+    """Every rule of the topic over every pod spec; one policy, since the engine decodes a resource for each."""
+    kind = kind_of(args.resource_type)
+    if not holds_pods(kind):
+        return
+    for path, spec in pod_specs(kind, plain(args.props)):
+        for name, rule in RULES.items():
             for violation in rule(spec):
-                report(f"{kind} {args.name}: {path}.{violation.field} {violation.message}.", None)
-
-    return validate
+                report(f"{name}: {kind} {args.name}: {path}.{violation.field} {violation.message}.", None)
 
 
 PolicyPack(
     name="agent-sandbox",
     enforcement_level=EnforcementLevel.MANDATORY,
     policies=[
-        ResourceValidationPolicy(name=name, description=str(rule.__doc__), validate=validation(rule))
-        for name, rule in pod_security.RULES.items()
+        ResourceValidationPolicy(
+            name="pod-security-restricted",
+            description="Pods, wherever they are declared, meet the restricted Pod Security Standard.",
+            validate=validate,
+        )
     ],
 )

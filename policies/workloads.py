@@ -28,9 +28,14 @@ def kind_of(resource_type: str) -> str:
     return kind.removesuffix("Patch")
 
 
+def holds_pods(kind: str) -> bool:
+    """Whether objects of `kind` have a pod spec in them."""
+    return kind.removesuffix("List") in PATHS
+
+
 def pod_specs(kind: str, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Each pod spec of an object of `kind`, with its path; UNKNOWN where it is not known yet."""
-    if kind.endswith("List") and kind.removesuffix("List") in PATHS:
+    if kind.endswith("List") and holds_pods(kind):
         items = manifest.get("items") or []
         for index, item in enumerate([] if isinstance(items, Unknown) else items):
             for path, spec in pod_specs(kind.removesuffix("List"), item):
