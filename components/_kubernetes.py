@@ -35,8 +35,16 @@ class KubernetesObject(pulumi.CustomResource):
     """What the object's controller reported when the update was over."""
 
     def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        metadata = manifest["metadata"]
+        annotations = {**metadata.get("annotations", {}), **FIELD_MANAGER}
+        manifest = {**manifest, "metadata": {**metadata, "annotations": annotations}}
         group = manifest["apiVersion"] if "/" in manifest["apiVersion"] else f"core/{manifest['apiVersion']}"
         super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, {**manifest, "status": None}, opts)
+
+
+FIELD_MANAGER = {"pulumi.com/patchFieldManager": "pulumi-agent-sandbox"}
+"""One name for who owns an object's fields. By default Pulumi makes one up for each object that it creates, and an
+update that was killed before it wrote that name down could never again apply what it had created."""
 
 
 def restricted_pod(user: int = NONROOT) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class ControlPlane:
         """The process id of each component that runs."""
         found = {}
         for process in processes.belonging_to(self.state.root):
-            name = Path((process.cmdline() or [""])[0]).name
+            name = Path(next(iter(processes.command(process)), "")).name
             if name in COMPONENTS:
                 found[name] = process.pid
         return found
@@ -132,9 +132,14 @@ class ControlPlane:
                 file.unlink()
 
     def _wait_until_ready(self) -> None:
+        """Wait until the API server is ready and serves every kind that was declared before it last ended.
+
+        It calls itself ready a moment before that, and a provider that starts in this moment holds on to
+        what it saw.
+        """
         api = Api(self.state.kubeconfig)
         deadline = time.monotonic() + START_TIMEOUT
-        while not api.is_ready():
+        while not (api.is_ready() and _serves_declared_kinds(api)):
             if time.monotonic() > deadline:
                 raise Failure(
                     f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`.\n"
@@ -164,6 +169,19 @@ class ControlPlane:
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             raise Failure(f"kwokctl {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
+
+
+def _serves_declared_kinds(api: Api) -> bool:
+    wanted = {
+        (crd["spec"]["group"], version["name"], crd["spec"]["names"]["plural"])
+        for crd in api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+        for version in crd["spec"]["versions"]
+        if version["served"]
+    }
+    groups = {(group, version) for group, version, _ in wanted}
+    listed = {group: api.find(f"/apis/{group[0]}/{group[1]}") or {"resources": []} for group in groups}
+    served = {(*group, each["name"]) for group, found in listed.items() for each in found["resources"]}
+    return wanted <= served
 
 
 GATEWAY_KINDS = ("gatewayclasses", "gateways", "httproutes", "referencegrants")

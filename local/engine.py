@@ -177,7 +177,8 @@ def _require_dead(lock: dict[str, Any]) -> None:
     """The engine's lock names its process; one that lives is at work, and must not be disturbed."""
     pid = lock.get("pid")
     with contextlib.suppress(psutil.Error):
-        if pid and "pulumi" in psutil.Process(pid).name():
+        holder = psutil.Process(pid or 0)
+        if "pulumi" in holder.name() and processes.runs(holder):
             raise EngineFailure(
                 f"Another Pulumi (process {pid}) is at work on this stack since {lock.get('timestamp')}.\n"
                 "  Wait until it ends, or end it, then run the same command again."
@@ -205,7 +206,8 @@ def _listener(outcome: Outcome, errors: list[str], progress: Step) -> Callable[[
             under_way.pop(event.res_op_failed_event.metadata.urn, None)
         elif event.policy_event:
             policy = event.policy_event
-            text = f"[{policy.enforcement_level}] {policy.policy_name}: {policy.message.strip()}"
+            _, _, said = policy.message.strip().partition("\n")  # the engine puts the policy's description first
+            text = f"[{policy.enforcement_level}] {policy.policy_name}: {said or policy.message.strip()}"
             (errors if policy.enforcement_level == "mandatory" else outcome.warnings).append(text)
         elif event.diagnostic_event:
             severity, text = event.diagnostic_event.severity, event.diagnostic_event.message.strip()

@@ -7,6 +7,7 @@ or a crash, hands the same number to somebody else.
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def kill_all(state: Path) -> int:
         for process in ours:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(ours, timeout=10)
+        _wait(ours, 10.0)
         killed += len(ours)
     return killed
 
@@ -51,8 +52,34 @@ def end(processes: Iterable[psutil.Process], patience: float = 10.0) -> None:
     for process in asked:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, left = psutil.wait_procs(asked, timeout=patience)
-    for process in left:
+    for process in _wait(asked, patience):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(left, timeout=patience)
+    _wait(asked, patience)
+
+
+def _wait(processes: Iterable[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those of `processes` that still run after `seconds`; one that its parent has not buried yet does not."""
+    deadline = time.monotonic() + seconds
+    left = list(processes)
+    while left := [process for process in left if runs(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether the process is there, and not merely waiting for its parent to notice that it ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def command(process: psutil.Process) -> list[str]:
+    """A process's command line; empty if it is gone."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

@@ -232,10 +232,10 @@ def free_port() -> int:
 def ensure(state: State, binaries: dict[str, Path]) -> None:
     """Start the supervisor if it does not run, ending what an earlier one may have left."""
     ours = processes.belonging_to(state.root)
-    if any("local.supervisor" in process.cmdline() for process in ours):
+    if any("local.supervisor" in processes.command(process) for process in ours):
         return
     paths = {str(path) for path in binaries.values()}
-    processes.end(process for process in ours if (process.cmdline() or [""])[0] in paths)
+    processes.end(process for process in ours if next(iter(processes.command(process)), "") in paths)
     state.logs.mkdir(parents=True, exist_ok=True)
     with (state.logs / "supervisor.log").open("ab") as log:
         subprocess.Popen(

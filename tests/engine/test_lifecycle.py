@@ -46,13 +46,29 @@ def everything(api: Api) -> dict[str, Json]:
     return found
 
 
+def settled(deployment: Deployment) -> dict[str, Json]:
+    """Everything on a fresh control plane, once it has made what it makes by itself in each namespace."""
+
+    def complete() -> bool:
+        namespaces = len(deployment.api.items("/api/v1/namespaces"))
+        return (
+            len(deployment.api.items("/api/v1/configmaps", fieldSelector="metadata.name=kube-root-ca.crt"))
+            == namespaces
+            and len(deployment.api.items("/api/v1/serviceaccounts", fieldSelector="metadata.name=default"))
+            == namespaces
+        )
+
+    eventually(complete, 60, "the control plane has settled")
+    return everything(deployment.api)
+
+
 def listening(connections: Any) -> set[int]:
     return {each.laddr.port for each in connections if each.status == "LISTEN"}
 
 
 def test_destroy_leaves_the_api_server_as_it_was_and_down_leaves_nothing(deployment: Deployment) -> None:
     bring_up_cluster(deployment.state, toolchain.ensure())
-    before = everything(deployment.api)
+    before = settled(deployment)
     deployment.run("up")
     assert len(everything(deployment.api)) > len(before) + 20
     deployment.run("destroy")
@@ -96,7 +112,7 @@ def test_a_policy_violation_stops_the_update_before_anything_changed(deployment:
         "image": release.controller_image,
     }
     bring_up_cluster(deployment.state, toolchain.ensure())
-    before = everything(deployment.api)
+    before = settled(deployment)
     refused = deployment.run("up", *deployment.with_config(controller=controller), expect=1).stderr
     assert "[mandatory] pod-security-restricted: run-as-non-root: DaemonSet" in refused
     assert "spec.template.spec.containers[0].securityContext.runAsNonRoot is not true" in refused

@@ -67,9 +67,9 @@ def test_the_port_serves_the_probes_too(build: Any) -> None:
 
 def test_an_update_waits_for_a_full_pool_and_for_nothing_where_none_is_wanted(build: Any) -> None:
     full = build(lambda: SandboxWarmPool("p", {"namespace": "agents", "template": "t", "replicas": 7}))["p-pool"]
-    assert full["metadata"]["annotations"] == {"pulumi.com/waitFor": "jsonpath={.status.readyReplicas}=7"}
+    assert full["metadata"]["annotations"]["pulumi.com/waitFor"] == "jsonpath={.status.readyReplicas}=7"
     empty = build(lambda: SandboxWarmPool("p", {"namespace": "agents", "template": "t", "replicas": 0}))["p-pool"]
-    assert "annotations" not in empty["metadata"]
+    assert "pulumi.com/waitFor" not in empty["metadata"]["annotations"]
     assert empty["spec"]["replicas"] == 0
 
 
