@@ -8,7 +8,7 @@ python = "$$(python3 local/bootstrap.py)"
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain test lint bench lock
+.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain test lint docs bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: ## run every test
 
 lint: ## ruff and mypy
 	@python=$(python) && "$$python" -m ruff format --check . && "$$python" -m ruff check . && exec "$$python" -m mypy
+
+docs: ## generate again what documentation is generated
+	@python=$(python) && exec "$$python" -m docs
 
 bench: ## measure the local platform on an idle machine
 	@python=$(python) && exec "$$python" -m benchmarks.platform
