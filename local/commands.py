@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import statistics
@@ -14,8 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-
-from rich.table import Table
 
 from local import claims, processes, status, supervisor, toolchain
 from local.api import Api
@@ -293,10 +292,13 @@ def _kubeconfig(_: argparse.Namespace) -> int:
 
 
 def _env(_: argparse.Namespace) -> int:
-    from local.engine import environment
+    from local.engine import BIN, environment, has_language_host
 
     state = State.of_checkout()
-    settings_of_engine = environment(state, toolchain.ensure())
+    tools = toolchain.ensure()
+    settings_of_engine = environment(state, tools)
+    if not has_language_host(tools.path("pulumi")):
+        settings_of_engine["PATH"] = f"{BIN}{os.pathsep}{settings_of_engine['PATH']}"
     shown = {name: value for name, value in settings_of_engine.items() if name.startswith("PULUMI_") or name == "PATH"}
     for name, value in {**shown, "KUBECONFIG": str(state.kubeconfig)}.items():
         print(f"export {name}={shlex.quote(value)}")
@@ -313,12 +315,13 @@ def _doctor(options: argparse.Namespace) -> int:
         }
         print(json.dumps(entries, indent=2))
     else:
-        table = Table("tool", "version", "origin", "path", box=None, pad_edge=False)
+        lines = [("tool", "version", "origin", "path")]
         for tool, here in rows:
-            table.add_row(
-                tool.name, *(here.version, here.origin, str(here.path)) if here else (tool.version, "missing", "-")
-            )
-        out.print(table)
+            details = (here.version, here.origin, str(here.path)) if here else (tool.version, "missing", "-")
+            lines.append((tool.name, *details))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         out.print(f"\nPython {sys.version.split()[0]} at {sys.executable}\nCache: {CACHE}")
     if len(found) < len(rows):
         say("Some are missing; `make toolchain` gets them.")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from local import building, processes
+from local import building, ports, processes
 from local.api import Api
 from local.bootstrap import locked
 from local.console import Failure, Step, say
@@ -23,9 +23,19 @@ from local.tools import SOURCES, pinned
 
 NAME = "agent-sandbox"
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
+PORTS = (
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+)
+"""As kwokctl's configuration names them."""
 MANIFESTS = CHECKOUT / "local" / "cluster"
 START_TIMEOUT = 120
 """Seconds for the API server to answer; it takes about four."""
+WAY_OUT = "If its port was taken meanwhile, `make down` and `make up` choose another."
 
 
 class ControlPlane:
@@ -92,10 +102,11 @@ class ControlPlane:
         self.remove()  # what an interrupted creation left
         self.state.kwok.mkdir(parents=True)
         settings = self.state.kwok / "settings.json"
-        settings.write_text(json.dumps(self._settings(), indent=2))
-        # kwokctl looks for free ports and binds them a moment later: one creation at a time.
-        with locked(f"{CACHE}/ports.lock", lambda: progress.update("waiting for another control plane's start")):
-            self._kwokctl("--config", str(settings), "create", "cluster", "--kubeconfig=")
+        chosen = ports.reserve(
+            self.state.root, PORTS, lambda: progress.update("waiting for another one's choice of ports")
+        )
+        settings.write_text(json.dumps(self._settings(chosen), indent=2))
+        self._kwokctl("--config", str(settings), "create", "cluster", "--kubeconfig=")
         self._write_kubeconfig()
         self._wait_until_ready()
 
@@ -105,7 +116,7 @@ class ControlPlane:
         shutil.rmtree(self.state.kwok, ignore_errors=True)
         self.state.kubeconfig.unlink(missing_ok=True)
 
-    def _settings(self) -> dict[str, object]:
+    def _settings(self, chosen: dict[str, int]) -> dict[str, object]:
         binaries = {
             "etcdBinary": "etcd",
             "kubeApiserverBinary": "kube-apiserver",
@@ -115,7 +126,7 @@ class ControlPlane:
             "kwokControllerBinary": "kwok",
         }
         options: dict[str, object] = {key: str(self.toolchain.path(name)) for key, name in binaries.items()}
-        options |= {"runtime": "binary", "bindAddress": "127.0.0.1"}
+        options |= {"runtime": "binary", "bindAddress": "127.0.0.1", **chosen}
         return {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokctlConfiguration", "options": options}
 
     def _start(self, progress: Step) -> None:
@@ -140,12 +151,19 @@ class ControlPlane:
         api = Api(self.state.kubeconfig)
         deadline = time.monotonic() + START_TIMEOUT
         while not (api.is_ready() and _serves_declared_kinds(api)):
+            for name in ("etcd", "kube-apiserver"):
+                if name not in self.running():
+                    raise Failure(f"{name} has ended: {self._last_words(name)}\n  See `make logs`. {WAY_OUT}")
             if time.monotonic() > deadline:
-                raise Failure(
-                    f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`.\n"
-                    "  If its port was taken meanwhile, `make down` and `make up` choose another."
-                )
+                raise Failure(f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`. {WAY_OUT}")
             time.sleep(0.1)
+
+    def _last_words(self, component: str) -> str:
+        try:
+            lines = (self.logs / f"{component}.log").read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it left no log")
 
     def _write_kubeconfig(self) -> None:
         source = self.folder / "kubeconfig.yaml"
@@ -165,7 +183,9 @@ class ControlPlane:
 
     def _kwokctl(self, *arguments: str) -> None:
         command = [str(self.toolchain.path("kwokctl")), f"--name={NAME}", *arguments]
-        environment = {**processes.environment(self.state.root), "KWOK_WORKDIR": str(self.state.kwok)}
+        # By way of its home: it would take a KWOK_WORKDIR with a space in it for a list.
+        environment = {**processes.environment(self.state.root), "HOME": str(self.state.kwok.parent)}
+        environment.pop("KWOK_WORKDIR", None)
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             raise Failure(f"kwokctl {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")

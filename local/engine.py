@@ -28,6 +28,8 @@ from local.toolchain import Toolchain
 
 PROJECT = "agent-sandbox"
 POLICIES = CHECKOUT / "policies"
+BIN = CHECKOUT / "local" / "bin"
+"""Stands in for what an engine that was built from source lacks."""
 
 
 @dataclass
@@ -154,8 +156,8 @@ def _programs(state: State, toolchain: Toolchain) -> Path:
     folder = state.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     links = {name: found.path for name, found in toolchain.found.items()}
-    if not _has_language_host(toolchain.path("pulumi")):
-        links["pulumi-analyzer-policy-python"] = CHECKOUT / "local" / "bin" / "pulumi-analyzer-policy-python"
+    if not has_language_host(toolchain.path("pulumi")):
+        links["pulumi-analyzer-policy-python"] = BIN / "pulumi-analyzer-policy-python"
     for name, target in links.items():
         link = folder / name
         if not link.is_symlink() or link.readlink() != target:
@@ -164,7 +166,8 @@ def _programs(state: State, toolchain: Toolchain) -> Path:
     return folder
 
 
-def _has_language_host(pulumi: Path) -> bool:
+def has_language_host(pulumi: Path) -> bool:
+    """Whether the engine at `pulumi` can run Python programs by itself."""
     return shutil.which("pulumi-language-python", path=f"{pulumi.resolve().parent}:{os.environ['PATH']}") is not None
 
 

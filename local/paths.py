@@ -35,7 +35,7 @@ class State:
     @property
     def kwok(self) -> Path:
         """Kwokctl's work directory: etcd's data, certificates, component logs."""
-        return self.root / "kwok"
+        return self.root / ".kwok"
 
     @property
     def backend(self) -> Path:

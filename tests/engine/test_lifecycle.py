@@ -19,7 +19,8 @@ from local.commands import bring_up_cluster
 from local.console import Step
 from local.control_plane import ControlPlane
 from local.engine import Engine, EngineFailure
-from tests.engine.conftest import NAMESPACE, Deployment, eventually
+from tests.engine.conftest import NAMESPACE, STACK_FILE, Deployment, eventually
+from tests.unit.test_settings import GOOD, WRONG
 
 pytestmark = pytest.mark.engine
 
@@ -120,18 +121,20 @@ def test_a_policy_violation_stops_the_update_before_anything_changed(deployment:
     assert everything(deployment.api) == before
 
 
-def test_the_engine_refuses_a_wrong_stack_file_and_registers_nothing(deployment: Deployment) -> None:
-    """What `pulumi up` itself says, where our own command would have refused earlier."""
-    tools = toolchain.ensure()
-    wrong = deployment.with_config(
-        warmPools={"python": {"template": "pyhton", "replicas": -1}}, templates={"python": {"image": "python"}}
-    )
-    engine = Engine("local", deployment.state, tools, Path(wrong[1]))
-    with pytest.raises(EngineFailure) as raised:
-        engine.up(Step("up"))
-    text = str(raised.value)
-    assert "The stack file has 3 problems; nothing was changed." in text
-    assert '"pyhton" is not one of the templates' in text
+def test_the_engine_refuses_every_wrong_stack_file_and_registers_nothing(deployment: Deployment) -> None:
+    """What `pulumi up` itself says, where our own commands refuse earlier. There is no cluster yet."""
+    file = deployment.folder / "Pulumi.wrong.yaml"
+    file.write_text("config: {}\n")
+    engine = Engine("local", deployment.state, toolchain.ensure(), file)
+    for wrong, expected in WRONG:
+        values = {f"agent-sandbox:{key}": value for key, value in {**GOOD, **wrong}.items()}
+        file.write_text(yaml.safe_dump({**STACK_FILE, "config": values}))
+        with pytest.raises(EngineFailure) as raised:
+            engine._run("up", engine.stack.up, Step("up"))
+        told = str(raised.value)
+        if "must be of type 'object'" not in told:  # Pulumi itself minds the types that Pulumi.yaml declares
+            assert expected in told
+            assert "nothing was changed" in told
     exported = engine.stack.export_stack().deployment or {}
     assert [each["type"] for each in exported.get("resources", [])] in ([], ["pulumi:pulumi:Stack"])
 

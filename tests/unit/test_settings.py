@@ -8,6 +8,7 @@ import yaml
 
 import releases
 import settings
+from components._arguments import camel_case
 from local import commands
 from local.paths import CHECKOUT
 
@@ -116,6 +117,18 @@ def test_the_managed_source_installs_nothing_of_upstream() -> None:
 @pytest.mark.parametrize("file", sorted(CHECKOUT.glob("Pulumi.*.yaml")), ids=lambda file: file.name)
 def test_every_stack_file_in_the_project_is_right(file: Path) -> None:
     settings.read(file)
+
+
+def test_pulumi_yaml_declares_every_key_with_type_default_and_description() -> None:
+    declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    assert set(declared) == {camel_case(name) for name in settings.StackFile.__annotations__}
+    for name, entry in declared.items():
+        assert set(entry) == {"type", "default", "description"}, name
+
+
+def test_the_defaults_of_pulumi_yaml_are_right_by_themselves() -> None:
+    declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
+    assert settings.parse({name: entry["default"] for name, entry in declared.items()}) == settings.parse({})
 
 
 def test_secrets_in_a_stack_file_are_neither_needed_nor_shown(tmp_path: Path) -> None:
