@@ -97,7 +97,8 @@ class StackFile(TypedDict):
 
 
 TEXTS = ("target", "kubeconfig", "context", "namespace")
-"""Keys whose value is a text, which Pulumi hands over as it is; the others come as JSON."""
+"""Keys whose value is a text, which Pulumi hands over as it is, and empty where none is given; the others
+come as JSON."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,8 @@ def _local_kubeconfig(target: str) -> str | None:
 
 def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with what they leave to the program; what is not even a map is left for the check."""
-    filled = {"target": "local", "namespace": "sandboxes", **values}
+    given = {key: value for key, value in values.items() if not (key in TEXTS and value == "")}
+    filled = {"target": "local", "namespace": "sandboxes", **given}
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
     filled["router"] = _filled(values.get("router", {}), {"image": release.router_image})

@@ -38,6 +38,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     # values
     ({"target": "locl"}, 'agent-sandbox:target: "locl" is not one of the choices'),
     ({"namespace": "Sandboxes"}, "is not a name that Kubernetes takes"),
+    ({"target": "existing", "context": ""}, "agent-sandbox:context: nothing is given"),
     ({"target": "existing"}, "agent-sandbox:context: nothing is given, though the target is an existing cluster"),
     ({"templates": {"python": {"image": "python"}}}, "has neither a tag nor a digest"),
     ({"templates": {"python": {"image": "python:latest"}}}, "has a tag that moves"),
