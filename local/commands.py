@@ -102,7 +102,7 @@ def _up(options: argparse.Namespace) -> int:
             dressing.result()
         if planned.changed:
             with step("update") as progress:
-                done = engine.up(progress)
+                done = engine.up(progress, len(planned.changed))
                 progress.outcome = _summary(done.changes)
         _report(state, tools, time.monotonic() - started)
     return 0

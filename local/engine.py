@@ -75,9 +75,12 @@ class Engine:
         """What an update would change; the policies have judged it. Raises EngineFailure."""
         return self._run("preview", self.stack.preview, progress, policy_packs=[str(POLICIES)])
 
-    def up(self, progress: Step) -> Outcome:
-        """Make the cluster what the stack file says. Raises EngineFailure; what was done until then is kept."""
-        return self._run("up", self.stack.up, progress, policy_packs=[str(POLICIES)])
+    def up(self, progress: Step, expected: int = 0) -> Outcome:
+        """Make the cluster what the stack file says; the preview `expected` so many resources to change.
+
+        Raises EngineFailure; what was done until then is kept.
+        """
+        return self._run("up", self.stack.up, progress, expected, policy_packs=[str(POLICIES)])
 
     def destroy(self, progress: Step) -> Outcome:
         """Delete every resource of the stack. Raises EngineFailure."""
@@ -106,7 +109,9 @@ class Engine:
             return False
         return bool((checkpoint.get("latest") or {}).get("pending_operations"))
 
-    def _run(self, name: str, operation: Callable[..., Any], progress: Step, **arguments: Any) -> Outcome:
+    def _run(
+        self, name: str, operation: Callable[..., Any], progress: Step, expected: int = 0, **arguments: Any
+    ) -> Outcome:
         outcome = Outcome()
         errors: list[str] = []
         self.state.logs.mkdir(parents=True, exist_ok=True)
@@ -116,7 +121,7 @@ class Engine:
                 log.write(line + "\n")
                 log.flush()
 
-            listen = _listener(outcome, errors, progress)
+            listen = _listener(outcome, errors, progress, expected)
             try:
                 operation(on_output=write, on_error=write, on_event=listen, color="never", **self.options, **arguments)
             except automation.CommandError as error:
@@ -188,25 +193,36 @@ def _require_dead(lock: dict[str, Any]) -> None:
             )
 
 
-def _listener(outcome: Outcome, errors: list[str], progress: Step) -> Callable[[Any], None]:
+COMPONENTS = ("pulumi:pulumi:Stack", "agent-sandbox:")
+"""Types that are under way as long as anything in them is, which tells nobody anything."""
+
+
+def _listener(outcome: Outcome, errors: list[str], progress: Step, expected: int) -> Callable[[Any], None]:
     """Follows the engine's events: what changes, what is under way, and what it says is wrong."""
     under_way: dict[str, str] = {}
+    done: set[str] = set()
 
-    def describe(metadata: Any) -> str:
+    def begin(metadata: Any) -> None:
+        outcome.changes[metadata.op.value] += 1
+        if metadata.op.value == "same":
+            return
         kind, name = metadata.type.rpartition(":")[2], metadata.urn.rpartition("::")[2]
-        return f"{metadata.op.value} {kind} {name}"
+        outcome.changed.append(f"{metadata.op.value} {kind} {name}")
+        if not metadata.type.startswith(COMPONENTS):
+            under_way[metadata.urn] = outcome.changed[-1]
+
+    def end(metadata: Any) -> None:
+        under_way.pop(metadata.urn, None)
+        if metadata.op.value != "same":
+            done.add(metadata.urn)
 
     def listen(event: Any) -> None:
         if event.resource_pre_event:
-            metadata = event.resource_pre_event.metadata
-            outcome.changes[metadata.op.value] += 1
-            if metadata.op.value != "same":
-                outcome.changed.append(describe(metadata))
-                under_way[metadata.urn] = describe(metadata)
+            begin(event.resource_pre_event.metadata)
         elif event.res_outputs_event:
-            under_way.pop(event.res_outputs_event.metadata.urn, None)
+            end(event.res_outputs_event.metadata)
         elif event.res_op_failed_event:
-            under_way.pop(event.res_op_failed_event.metadata.urn, None)
+            end(event.res_op_failed_event.metadata)
         elif event.policy_event:
             policy = event.policy_event
             _, _, said = policy.message.strip().partition("\n")  # the engine puts the policy's description first
@@ -219,8 +235,8 @@ def _listener(outcome: Outcome, errors: list[str], progress: Step) -> Callable[[
             elif severity == "warning":
                 outcome.warnings.append(text)
         if under_way:
-            progress.update(
-                f"{next(iter(under_way.values()))}" + (f", and {len(under_way) - 1} more" if len(under_way) > 1 else "")
-            )
+            more = f", and {len(under_way) - 1} more" if len(under_way) > 1 else ""
+            counted = f", {len(done)} of {expected} done" if expected else ""
+            progress.update(next(iter(under_way.values())) + more + counted, len(done) / expected if expected else None)
 
     return listen
