@@ -13,8 +13,7 @@ from components import AgentSandboxController, AgentSandboxControllerArgs, Argum
 
 def hardened(release: AgentSandboxControllerArgs, **changes: Any) -> list[dict[str, Any]]:
     documents = _upstream.load(release["manifest"], release["sha256"])
-    settings = {"image": "registry.example/controller:v1", "replicas": 2, "resources": {}, "flags": ()}
-    return _upstream.harden(documents, **{**settings, **changes})
+    return _upstream.harden(documents, _upstream.Changes(**{"image": "registry.example/controller:v1", **changes}))
 
 
 def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -73,7 +72,7 @@ def test_a_release_without_the_webhook_gets_no_flag_of_it(release: AgentSandboxC
     (deployment,) = of_kind(documents, "Deployment")
     ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     ports[:] = [port for port in ports if port["name"] != "webhook"]
-    (made,) = of_kind(_upstream.harden(documents, "a:v1", 2, {}, ()), "Deployment")
+    (made,) = of_kind(_upstream.harden(documents, _upstream.Changes("a:v1")), "Deployment")
     assert "--enable-webhook=false" not in made["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
@@ -104,7 +103,7 @@ def test_rights_that_only_the_webhook_used_are_gone(release: AgentSandboxControl
 def test_upstreams_documents_are_not_changed_in_place(release: AgentSandboxControllerArgs) -> None:
     documents = _upstream.load(release["manifest"], release["sha256"])
     before = copy.deepcopy(documents)
-    _upstream.harden(documents, "a:v1", 2, {}, ())
+    _upstream.harden(documents, _upstream.Changes("a:v1"))
     assert documents == before
 
 
@@ -114,7 +113,7 @@ def test_a_manifest_of_another_layout_is_refused_rather_than_half_hardened(
     documents = _upstream.load(release["manifest"], release["sha256"])
     without = [document for document in documents if document["kind"] != "Deployment"]
     with pytest.raises(ManifestError, match="0 objects of kind Deployment"):
-        _upstream.harden(without, "a:v1", 2, {}, ())
+        _upstream.harden(without, _upstream.Changes("a:v1"))
 
 
 def test_the_component_protects_the_controller_and_its_namespace(
