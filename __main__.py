@@ -33,6 +33,12 @@ claims = {
     name: components.SandboxClaim(name, args, after(pools[str(args["pool"])])) for name, args in stack.claims.items()
 }
 
+if stack.observability is not None:
+    components.Observability("observability", stack.observability, after(controller, router))
+if stack.gateway is not None:
+    gateway = components.SandboxGateway("sandbox-gateway", stack.gateway, after(controller, router))
+    pulumi.export("gatewayAddress", gateway.address)
+
 pulumi.export("namespace", namespace.namespace_name)
 pulumi.export("routerUrl", router.url)
 pulumi.export("templates", {name: each.template_name for name, each in templates.items()})

@@ -17,18 +17,26 @@ from pulumi.runtime import config as pulumi_config
 import releases
 from components import (
     AgentSandboxControllerArgs,
+    ObservabilityArgs,
     Problem,
     SandboxClaimArgs,
+    SandboxGatewayArgs,
     SandboxRouterArgs,
     SandboxTemplateArgs,
     SandboxWarmPoolArgs,
 )
 from components._arguments import arguments, find_problems, show, similar, to_arguments
 from components._checks import dns_label, one_of
+from components._formats import matches
+from components._gke_policies import CLASSES, LOAD_BALANCERS, is_gke, is_global
+from components._upstream import PRIORITY_CLASS
 from local.paths import CHECKOUT, State
 
 PROJECT = "agent-sandbox"
 TARGETS = ("local", "existing")
+UNPINNED = "0" * 64
+"""Stands for the checksum of a release that has none, until the check has said so."""
+
 MOST_SANDBOXES = 10_000
 """Warm sandboxes over all pools; no cluster of upstream's load tests holds more."""
 
@@ -44,31 +52,37 @@ class SettingsError(pulumi.RunError):
 
 
 def _one_release(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    if "release" not in values:
-        return
-    if values.get("source") == "managed":
-        yield (
-            "release",
-            "is given, though the source is managed",
-            "Both would own the same CRDs. Remove one of the two.",
+    if "release" not in values or values.get("source") == "managed":
+        return  # nothing else is taken with the source managed, which the component's own check says
+    version, pinned = values["release"], releases.known().get(values["release"])
+    if values.get("manifest") != str(releases.Release(version, "").manifest_path):
+        remedy = "That is two releases at once. Remove one."
+        yield "manifest", f"is given beside the release {version}", remedy
+    elif pinned is None and values["sha256"] == UNPINNED:
+        remedy = (
+            f"Whatever the release page serves would be installed. See what it would change, and pin it:"
+            f" {releases.pin_command(version)}; or add its sha256. Pinned are: {', '.join(releases.known())}."
         )
-    elif values.get("manifest") != str(releases.known()[values["release"]].manifest_path):
-        yield (
-            "manifest",
-            f"is given beside the release {values['release']}",
-            "That is two releases at once. Remove one.",
-        )
+        yield "release", "is not pinned in releases.toml", remedy
+    elif pinned is not None and values["sha256"] != pinned.sha256:
+        remedy = f"It pins {pinned.sha256}. Remove yours, or see what it would change: {releases.pin_command(version)}."
+        yield "sha256", f"is not what releases.toml pins for {version}", remedy
 
 
-@arguments(
-    extends=AgentSandboxControllerArgs,
-    together=_one_release,
-    release=one_of(releases.known(), "Its manifest is not pinned in releases.toml."),
+_version = matches(
+    r"v\d+\.\d+\.\d+([-.]?\w+)*",
+    "is not a release",
+    "Nothing could be fetched. Write it as upstream does, as in v0.5.6.",
 )
+
+
+@arguments(extends=AgentSandboxControllerArgs, together=_one_release, release=_version)
 class ControllerEntry(AgentSandboxControllerArgs):
-    """The component's arguments, or a pinned release in place of manifest, sha256 and image."""
+    """The component's arguments, or a release in place of manifest, sha256 and image."""
 
     release: NotRequired[str]
+    """A release that releases.toml pins, or any other together with its sha256. Default the one that this project's
+    own tests run against."""
 
 
 def _needs_context(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -91,6 +105,8 @@ class StackFile(TypedDict):
     namespace: NotRequired[str]
     controller: NotRequired[ControllerEntry]
     router: NotRequired[SandboxRouterArgs]
+    gateway: NotRequired[SandboxGatewayArgs]
+    observability: NotRequired[ObservabilityArgs]
     templates: NotRequired[dict[str, SandboxTemplateArgs]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
@@ -113,6 +129,10 @@ class Settings:
     release: releases.Release | None
     """The pinned release that `controller` installs; None if it brings its own manifest, or installs none."""
     router: SandboxRouterArgs
+    gateway: SandboxGatewayArgs | None
+    """None where the stack has no gateway."""
+    observability: ObservabilityArgs | None
+    """None where the stack has none."""
     templates: Mapping[str, SandboxTemplateArgs]
     warm_pools: Mapping[str, SandboxWarmPoolArgs]
     claims: Mapping[str, SandboxClaimArgs]
@@ -158,7 +178,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += _broken_references(filled)
+    problems += [*_broken_references(filled), *_regional_gateway(filled)]
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -173,6 +193,8 @@ def parse(values: Mapping[str, Any]) -> Settings:
         controller=cast(AgentSandboxControllerArgs, controller),
         release=release if controller.get("manifest") == str(release.manifest_path) else None,
         router=stack["router"],
+        gateway=stack.get("gateway") or None,
+        observability=stack.get("observability") or None,
         templates=stack["templates"],
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
@@ -189,13 +211,18 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     filled = {"target": "local", "namespace": "sandboxes", **given}
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
-    filled["router"] = _filled(values.get("router", {}), {"image": release.router_image})
     for key in ("templates", "warmPools", "claims"):
         entries = values.get(key, {})
         namespace = {"namespace": filled["namespace"]}
         filled[key] = (
             {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
         )
+    filled["router"] = _filled(values.get("router", {}), _router_defaults(filled, release))
+    for key, defaults in (("gateway", _gateway_defaults), ("observability", _observability_defaults)):
+        if values.get(key):
+            filled[key] = _filled(values[key], defaults(filled))
+        else:
+            filled.pop(key, None)
     return filled
 
 
@@ -203,9 +230,63 @@ def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
     return {**defaults, **entry} if isinstance(entry, Mapping) else entry
 
 
+def _map(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The map at `key`, or an empty one where there is none, or something else that the check will report."""
+    found = values.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _router_defaults(values: Mapping[str, Any], release: releases.Release) -> dict[str, Any]:
+    defaults: dict[str, Any] = {"image": release.router_image}
+    controller = _map(values, "controller")
+    if controller.get("source") != "managed":
+        defaults["priorityClass"] = controller.get("priorityClass", PRIORITY_CLASS)
+    if is_gke(_gateway_class(values)):
+        defaults["loadBalancers"] = list(LOAD_BALANCERS)
+    return defaults
+
+
+def _gateway_class(values: Mapping[str, Any]) -> str:
+    """The class of the stack's gateway, or an empty text if it has none, or a wrong one."""
+    gateway = _map(values, "gateway")
+    exposure = gateway.get("exposure", "internal")
+    return (
+        str(gateway.get("gatewayClass", CLASSES.get(exposure, "") if isinstance(exposure, str) else ""))
+        if gateway
+        else ""
+    )
+
+
+def _gateway_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the gateway must know of the router; and nobody gives a simulated cluster an address."""
+    router = _map(values, "router")
+    passed_on = {"namespace": "namespace", "proxyTimeout": "routerTimeout"}
+    defaults = {ours: router[theirs] for theirs, ours in passed_on.items() if theirs in router}
+    return {
+        **defaults,
+        **({"routerTls": True} if "tls" in router else {}),
+        **({"awaitAddress": False} if values["target"] == "local" else {}),
+    }
+
+
+def _observability_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    if _map(values, "observability").get("alerts") is False:
+        return {}
+    pools = [
+        {"namespace": pool["namespace"], "template": pool.get("template"), "replicas": pool.get("replicas", 1)}
+        for pool in _map(values, "warmPools").values()
+        if isinstance(pool, Mapping) and isinstance(pool.get("template"), str) and pool.get("replicas", 1) != 0
+    ]
+    return {"pools": pools} if pools else {}
+
+
 def _release(controller: Any) -> releases.Release:
-    version = controller.get("release") if isinstance(controller, Mapping) else None
-    return releases.known().get(str(version), releases.default())
+    """The release that a stack file's controller names, if only by version and checksum; else the default."""
+    if not isinstance(controller, Mapping) or not isinstance(controller.get("release"), str):
+        return releases.default()
+    version = controller["release"]
+    given = controller.get("sha256", UNPINNED)
+    return releases.known().get(version) or releases.Release(version, str(given), releases.ASSET)
 
 
 def _release_arguments(controller: Any, release: releases.Release) -> dict[str, Any]:
@@ -213,6 +294,19 @@ def _release_arguments(controller: Any, release: releases.Release) -> dict[str, 
     if isinstance(controller, Mapping) and ("manifest" in controller or controller.get("source") == "managed"):
         return {}
     return {"manifest": str(release.manifest_path), "sha256": release.sha256, "image": release.controller_image}
+
+
+def _regional_gateway(values: Mapping[str, Any]) -> list[Problem]:
+    """A regional load balancer's proxies are in a subnet that only its owner knows."""
+    name = _gateway_class(values)
+    ranges = _map(values, "router").get("loadBalancers")
+    if not is_gke(name) or is_global(name) or ranges != list(LOAD_BALANCERS):
+        return []
+    remedy = (
+        f"The class {name} sends requests from the proxy-only subnet of its region, which the router's network policy"
+        f" would drop. Add that subnet's range to: {', '.join(LOAD_BALANCERS)}."
+    )
+    return [Problem(f"{PROJECT}:router.loadBalancers", "nothing", "is given, though the gateway is regional", remedy)]
 
 
 def _broken_references(values: Mapping[str, Any]) -> list[Problem]:

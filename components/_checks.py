@@ -1,6 +1,5 @@
 """Checks that several components' arguments share. Each tells what is wrong, and what follows and helps."""
 
-import math
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +12,6 @@ Finding = tuple[str, str] | None
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _QUANTITY = re.compile(r"(\d+(\.\d+)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?")
 _DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h))+")
-_DURATION_PART = re.compile(r"(\d+(\.\d+)?)(ms|s|m|h)")
 _IMAGE = re.compile(r"(?P<repository>[^@\s]+?)(:(?P<tag>\w[\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?")
 
 
@@ -37,41 +35,12 @@ def one_of(options: Iterable[str], consequence: str) -> Check:
     return check
 
 
-def at_least(least: float, consequence: str) -> Check:
-    """A number not below `least`; NaN and infinity are none."""
-
-    def check(value: float) -> Finding:
-        if math.isfinite(value) and value >= least:
-            return None
-        return f"is not {least:g} or more", f"{consequence} Choose a number from {least:g} up."
-
-    return check
-
-
-def matches(pattern: str, wrong: str, remedy: str) -> Check:
-    """A text that is wholly what the regular expression `pattern` describes."""
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> Finding:
-        return None if compiled.fullmatch(value) else (wrong, remedy)
-
-    return check
-
-
 def dns_label(value: str) -> Finding:
     """A name as most Kubernetes objects want it (RFC 1123 label)."""
     if _DNS_LABEL.fullmatch(value):
         return None
     remedy = "The API server would refuse it. Use up to 63 lowercase letters, digits and inner dashes."
     return "is not a name that Kubernetes takes", remedy
-
-
-def dns_labels(value: list[Any]) -> Finding:
-    """Names as in dns_label, and at least one of them."""
-    if not value:
-        return "is empty", "It would let nobody in. Name at least one, or leave it out."
-    found = [(each, problem) for each in value if (problem := dns_label(each))]
-    return (f"holds {found[0][0]}, which {found[0][1][0]}", found[0][1][1]) if found else None
 
 
 def pinned_image(value: str) -> Finding:
@@ -115,26 +84,6 @@ def duration(value: str) -> Finding:
     if _DURATION.fullmatch(value):
         return None
     return "is not a duration", "The program would not start. Write a number with a unit, as in 180s or 5m."
-
-
-def seconds(value: str) -> float:
-    """A checked Go duration in seconds."""
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    return sum(float(number) * units[unit] for number, _, unit in _DURATION_PART.findall(value))
-
-
-def positive_duration(value: str) -> Finding:
-    """A Go duration above zero."""
-    if (found := duration(value)) is not None:
-        return found
-    return None if seconds(value) > 0 else ("is not above zero", "The program would not start. Choose a longer one.")
-
-
-def dns_name(value: str) -> Finding:
-    """A host or domain name: labels with dots between them."""
-    if value and len(value) <= 253 and all(_DNS_LABEL.fullmatch(label) for label in value.split(".")):
-        return None
-    return "is not a domain name", "Nothing would resolve. Use lowercase letters, digits, inner dashes and dots."
 
 
 def timestamp(value: str) -> Finding:

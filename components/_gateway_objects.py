@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from components._checks import seconds
+from components._formats import seconds
 from components._gke_policies import backend_policy, gateway_policy, health_check, is_gke
 from components._kubernetes import MANAGED_BY, Manifest, wait_for
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from components._arguments import arguments
-from components._checks import between, dns_name
+from components._checks import between
+from components._formats import dns_name
 from components._kubernetes import Manifest
 
 API = "networking.gke.io/v1"
@@ -13,6 +14,8 @@ CLASSES = {"internal": "gke-l7-rilb", "external": "gke-l7-global-external-manage
 
 PREFIX = "gke-l7-"
 REGIONAL = ("gke-l7-rilb", "gke-l7-regional-external-managed")
+LOAD_BALANCERS = ("130.211.0.0/22", "35.191.0.0/16")
+"""Where health checks, and the requests of global external load balancers, come from."""
 
 
 def is_gke(gateway_class: str) -> bool:

@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import pulumi
 
-from components._checks import Finding, matches
+from components._checks import Finding
+from components._formats import matches
 
 image_digest = matches(
     r"sha256:[0-9a-f]{64}", "is not a digest", "Nothing could be pulled. Write sha256: and 64 hexadecimal digits."

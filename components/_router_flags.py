@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components._checks import seconds
 from components._flags import extra_flags_problem, written
+from components._formats import seconds
 
 PROXY_TIMEOUT = "180s"
 TLS_FOLDER = "/etc/sandbox-router/tls"

@@ -226,7 +226,8 @@ def _network_policy(args: Args) -> Manifest:
     if "otlp_endpoint" in args:
         egress.append(otlp_egress(args["otlp_endpoint"]))
     entrances = [{"port": name} for name in ports(args)]
-    clients = [_peer(client) for client in args.get("clients", [{}])]
+    ranges = [{"cidr": each} for each in args.get("load_balancers", ())]
+    clients = [_peer(client) for client in [*args.get("clients", [{}]), *ranges]]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -1,28 +1,19 @@
 """What the router's arguments are made of: its clients, its certificate, its key, its autoscaler."""
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
 from components._arguments import arguments
-from components._checks import Finding, between, dns_label, dns_name, one_of
+from components._checks import Finding, between, dns_label, one_of
+from components._formats import cidr, dns_name
 
 MTLS_MODES = ("off", "optional", "required")
 LEAST_SECRET = 32
 """Bytes; upstream's router refuses a shorter one, since any token seen would let it be guessed."""
 
 Problems = Iterator[tuple[str, str, str]]
-
-
-def cidr(value: str) -> Finding:
-    """An IP range in CIDR notation."""
-    try:
-        ip_network(value)
-    except ValueError:
-        return "is not an address range", "The API server would refuse it. Write it as in 10.0.0.0/8."
-    return None
 
 
 def _one_peer(values: Mapping[str, Any]) -> Problems:
@@ -41,8 +32,7 @@ class RouterClientArgs(TypedDict):
     pod_labels: NotRequired[dict[str, str]]
     """Labels that the pods carry. Default none: all pods of the namespace but sandboxes."""
     cidr: NotRequired[str]
-    """An address range, for load balancers: GKE's external ones come from 130.211.0.0/22 and 35.191.0.0/16, the
-    others from the proxy-only subnet."""
+    """An address range, as in 10.0.0.0/8."""
 
 
 def _one_secret(values: Mapping[str, Any]) -> Problems:

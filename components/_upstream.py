@@ -59,6 +59,11 @@ def load(source: str, sha256: str) -> list[Document]:
             f"The controller's manifest at {source} has the sha256 {actual}, not the expected {sha256}.\n"
             "  It is another release, or somebody changed it. Compare the two, and pin the one that you trust."
         )
+    return documents(content)
+
+
+def documents(content: bytes) -> list[Document]:
+    """The objects in a manifest, each once."""
     return _last_of_each(document for document in yaml.load_all(content, Loader) if document)
 
 

@@ -11,10 +11,11 @@ import pulumi
 
 from components import _upstream
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label, dns_labels, one_of, pinned_image, quantities
+from components._checks import between, dns_label, one_of, pinned_image, quantities
 from components._controller_flags import OWN_FLAGS, PROFILES, ControllerTuning, flag_of, flags
 from components._fairness import ApiFairnessArgs, fairness
 from components._flags import extra_flags_problem
+from components._formats import matches, some_dns_labels
 from components._images import chosen_image, image_digest, image_registry
 from components._kubernetes import (
     MANAGED_BY,
@@ -36,8 +37,8 @@ def _one_source(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if args.get("source", "upstream") == "managed":
         for field in args:
             if field != "source":
-                consequence = "Both would own the same CRDs." if field in UPSTREAM_ONLY else "It would have no effect."
-                yield field, "is given, though the source is managed", f"{consequence} Remove one of the two."
+                remedy = "GKE's add-on sets all of it up. Both would own the same CRDs. Remove one of the two."
+                yield field, "is given, though the source is managed", remedy
         return
     for field in UPSTREAM_ONLY:
         if field not in args:
@@ -52,6 +53,7 @@ def _one_source(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 @arguments(
     together=_one_source,
     source=one_of(SOURCES, "It says who installs the controller."),
+    sha256=matches(r"[0-9a-f]{64}", "is not a checksum", "Nothing could match it. Write 64 hexadecimal digits."),
     image=pinned_image,
     image_registry=image_registry,
     image_digest=image_digest,
@@ -61,7 +63,7 @@ def _one_source(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     limits=quantities,
     otlp_endpoint=otlp_endpoint,
     priority_class=dns_label,
-    scraped_from=dns_labels,
+    scraped_from=some_dns_labels,
 )
 class AgentSandboxControllerArgs(TypedDict):
     """Arguments of AgentSandboxController."""

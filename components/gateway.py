@@ -12,7 +12,8 @@ import pulumi
 
 from components import _gateway_objects
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label, dns_labels, dns_name, matches, one_of, positive_duration, seconds
+from components._checks import between, dns_label, one_of
+from components._formats import dns_name, matches, positive_duration, seconds, some_dns_labels
 from components._gke_policies import CLASSES, GkeBackendArgs, is_gke, is_global
 from components._kubernetes import SYSTEM_NAMESPACE, KubernetesObject
 
@@ -38,7 +39,7 @@ def _one_kind(values: Mapping[str, Any]) -> Problems:
         yield "secrets", f"comes with {len(given)} kinds of certificate", remedy
 
 
-@arguments(together=_one_kind, secrets=dns_labels, certificates=dns_labels, certificate_map=dns_label)
+@arguments(together=_one_kind, secrets=some_dns_labels, certificates=some_dns_labels, certificate_map=dns_label)
 class GatewayTlsArgs(TypedDict):
     """Where the Gateway's certificate is; exactly one of the three."""
 

@@ -13,8 +13,9 @@ import pulumi
 from components import _router_objects, _upstream
 from components._alerts import AlertThresholdsArgs, ObservedPoolArgs, alert_groups
 from components._arguments import arguments, require_valid
-from components._checks import dns_label, one_of, positive_duration
+from components._checks import dns_label, one_of
 from components._dashboard import dashboard
+from components._formats import positive_duration
 from components._kubernetes import MANAGED_BY, NO_WAIT, SYSTEM_NAMESPACE, KubernetesObject, Manifest
 
 COLLECTORS = ("google", "prometheus-operator")

@@ -11,18 +11,8 @@ import pulumi
 
 from components import _router_objects
 from components._arguments import arguments, require_valid
-from components._checks import (
-    at_least,
-    between,
-    dns_label,
-    dns_labels,
-    dns_name,
-    duration,
-    one_of,
-    pinned_image,
-    positive_duration,
-    quantities,
-)
+from components._checks import between, dns_label, duration, one_of, pinned_image, quantities
+from components._formats import at_least, cidrs, dns_name, positive_duration, some_dns_labels
 from components._images import image_digest, image_registry
 from components._kubernetes import SYSTEM_NAMESPACE, KubernetesObject
 from components._router_flags import consistent
@@ -54,7 +44,8 @@ AUTHORIZERS = ("tokenreview", "scoped-token", "unsafe-allow-all")
     otlp_endpoint=otlp_endpoint,
     log_level=one_of(("debug", "info", "error"), "It says how much the router logs."),
     priority_class=dns_label,
-    scraped_from=dns_labels,
+    load_balancers=cidrs,
+    scraped_from=some_dns_labels,
     requests=quantities,
     limits=quantities,
 )
@@ -130,8 +121,10 @@ class SandboxRouterArgs(TypedDict):
     otlp_metrics: NotRequired[bool]
     """Whether metrics go there too, beside being served for scraping. Default false."""
     clients: NotRequired[list[RouterClientArgs]]
-    """Who may open connections to the router. Default every pod of the cluster but sandboxes; a Gateway's load
-    balancer comes from outside and must be named."""
+    """Who may open connections to the router. Default every pod of the cluster but sandboxes."""
+    load_balancers: NotRequired[list[str]]
+    """Address ranges that may do so too, in CIDR notation. GKE's Gateways come from 130.211.0.0/22 and 35.191.0.0/16,
+    regional and internal ones also from the proxy-only subnet. Default none."""
     scraped_from: NotRequired[list[str]]
     """Namespaces whose pods may read the metrics. Default every namespace of the cluster."""
     priority_class: NotRequired[str]

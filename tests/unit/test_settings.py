@@ -65,7 +65,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"controller": {"source": "managed", "release": "v0.5.6"}}, "Both would own the same CRDs."),
     ({"controller": {"source": "managed", "manifest": "x.yaml"}}, "though the source is managed"),
     (
-        {"controller": {"release": "v0.5.6", "manifest": "x.yaml", "sha256": "0", "image": IMAGE}},
+        {"controller": {"release": "v0.5.6", "manifest": "x.yaml", "sha256": "0" * 64, "image": IMAGE}},
         "two releases at once",
     ),
     ({"controller": {"manifest": "x.yaml", "image": IMAGE}}, "agent-sandbox:controller.sha256: nothing is given"),
