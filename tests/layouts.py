@@ -1,6 +1,7 @@
 """Upstream's manifest in another layout than that of the release that the tests run against."""
 
 import copy
+import functools
 from typing import Any
 
 import yaml
@@ -9,10 +10,15 @@ from components import _upstream
 
 CRD = "CustomResourceDefinition"
 
+Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""In C where PyYAML was built with it, as components._upstream.Loader."""
 
+
+@functools.cache
 def without_webhook(manifest: str) -> str:
     """As upstream releases since v1.0.0: v1beta1 alone, and nothing of the webhook that converted v1alpha1."""
-    return yaml.safe_dump_all([_newer(each) for each in _upstream.documents(manifest.encode()) if not _gone(each)])
+    newer = [_newer(each) for each in _upstream.documents(manifest.encode()) if not _gone(each)]
+    return str(yaml.dump_all(newer, Dumper=Dumper))
 
 
 def _gone(document: dict[str, Any]) -> bool:
