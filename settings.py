@@ -28,9 +28,8 @@ from components import (
 from components._arguments import arguments, find_problems, show, similar, to_arguments
 from components._checks import dns_label, one_of
 from components._formats import matches
-from components._gke_policies import CLASSES, LOAD_BALANCERS, is_gke, is_global
-from components._upstream import PRIORITY_CLASS
 from local.paths import CHECKOUT, State
+from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
 TARGETS = ("local", "existing")
@@ -178,7 +177,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += [*_broken_references(filled), *_regional_gateway(filled)]
+    problems += [*_broken_references(filled), *regional_gateway(filled, PROJECT)]
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -217,8 +216,8 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         filled[key] = (
             {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
         )
-    filled["router"] = _filled(values.get("router", {}), _router_defaults(filled, release))
-    for key, defaults in (("gateway", _gateway_defaults), ("observability", _observability_defaults)):
+    filled["router"] = _filled(values.get("router", {}), router_defaults(filled, release))
+    for key, defaults in (("gateway", gateway_defaults), ("observability", observability_defaults)):
         if values.get(key):
             filled[key] = _filled(values[key], defaults(filled))
         else:
@@ -228,56 +227,6 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
     return {**defaults, **entry} if isinstance(entry, Mapping) else entry
-
-
-def _map(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The map at `key`, or an empty one where there is none, or something else that the check will report."""
-    found = values.get(key)
-    return found if isinstance(found, Mapping) else {}
-
-
-def _router_defaults(values: Mapping[str, Any], release: releases.Release) -> dict[str, Any]:
-    defaults: dict[str, Any] = {"image": release.router_image}
-    controller = _map(values, "controller")
-    if controller.get("source") != "managed":
-        defaults["priorityClass"] = controller.get("priorityClass", PRIORITY_CLASS)
-    if is_gke(_gateway_class(values)):
-        defaults["loadBalancers"] = list(LOAD_BALANCERS)
-    return defaults
-
-
-def _gateway_class(values: Mapping[str, Any]) -> str:
-    """The class of the stack's gateway, or an empty text if it has none, or a wrong one."""
-    gateway = _map(values, "gateway")
-    exposure = gateway.get("exposure", "internal")
-    return (
-        str(gateway.get("gatewayClass", CLASSES.get(exposure, "") if isinstance(exposure, str) else ""))
-        if gateway
-        else ""
-    )
-
-
-def _gateway_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the gateway must know of the router; and nobody gives a simulated cluster an address."""
-    router = _map(values, "router")
-    passed_on = {"namespace": "namespace", "proxyTimeout": "routerTimeout"}
-    defaults = {ours: router[theirs] for theirs, ours in passed_on.items() if theirs in router}
-    return {
-        **defaults,
-        **({"routerTls": True} if "tls" in router else {}),
-        **({"awaitAddress": False} if values["target"] == "local" else {}),
-    }
-
-
-def _observability_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    if _map(values, "observability").get("alerts") is False:
-        return {}
-    pools = [
-        {"namespace": pool["namespace"], "template": pool.get("template"), "replicas": pool.get("replicas", 1)}
-        for pool in _map(values, "warmPools").values()
-        if isinstance(pool, Mapping) and isinstance(pool.get("template"), str) and pool.get("replicas", 1) != 0
-    ]
-    return {"pools": pools} if pools else {}
 
 
 def _release(controller: Any) -> releases.Release:
@@ -294,19 +243,6 @@ def _release_arguments(controller: Any, release: releases.Release) -> dict[str, 
     if isinstance(controller, Mapping) and ("manifest" in controller or controller.get("source") == "managed"):
         return {}
     return {"manifest": str(release.manifest_path), "sha256": release.sha256, "image": release.controller_image}
-
-
-def _regional_gateway(values: Mapping[str, Any]) -> list[Problem]:
-    """A regional load balancer's proxies are in a subnet that only its owner knows."""
-    name = _gateway_class(values)
-    ranges = _map(values, "router").get("loadBalancers")
-    if not is_gke(name) or is_global(name) or ranges != list(LOAD_BALANCERS):
-        return []
-    remedy = (
-        f"The class {name} sends requests from the proxy-only subnet of its region, which the router's network policy"
-        f" would drop. Add that subnet's range to: {', '.join(LOAD_BALANCERS)}."
-    )
-    return [Problem(f"{PROJECT}:router.loadBalancers", "nothing", "is given, though the gateway is regional", remedy)]
 
 
 def _broken_references(values: Mapping[str, Any]) -> list[Problem]:

@@ -73,7 +73,8 @@ def _controller(thresholds: AlertThresholdsArgs) -> Iterator[Rule]:
         "The controller {{ $labels.controller }} fails again and again; its log says at what.",
     )
     slow = thresholds.get("slow_claim_ms", 5000)
-    buckets = 'rate(agent_sandbox_claim_startup_latency_ms_bucket{launch_type="warm"}[10m])'
+    # Not agent_sandbox_claim_startup_latency_ms: it needs an annotation that nothing of upstream's sets.
+    buckets = 'rate(agent_sandbox_claim_controller_startup_latency_ms_bucket{launch_type="warm"}[10m])'
     yield _alert(
         "SandboxClaimsSlow",
         f"histogram_quantile(0.95, sum by (le, sandbox_template) ({buckets})) > {slow}",

@@ -39,7 +39,7 @@ PANELS: list[tuple[str, str, list[tuple[str, str]]]] = [
         ],
     ),
     ("Claims a second", "ops", _rate("agent_sandbox_claim_creation_total", "launch_type")),
-    ("Claim to ready", "ms", _quantiles("agent_sandbox_claim_startup_latency_ms", "launch_type")),
+    ("Claim to ready", "ms", _quantiles("agent_sandbox_claim_controller_startup_latency_ms", "launch_type")),
     ("Sandbox to ready", "ms", _quantiles("agent_sandbox_creation_latency_ms", "launch_type")),
     ("Reconcile errors a second", "ops", _rate("controller_runtime_reconcile_errors_total", "controller")),
     ("Work waiting", "short", [("sum by (name) (workqueue_depth)", "{{name}}")]),

@@ -1,14 +1,12 @@
 """Controller, router, gateway and observability as a library: deployed alone and together, by real programs."""
 
 import base64
-import http.client
 import http.server
 import json
 import re
 import ssl
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,20 +19,32 @@ import releases
 from components import _alerts, _controller_flags, _dashboard, _router_flags
 from components._kubernetes import KubernetesObject
 from local import building, toolchain
-from local.api import EXTENSIONS, Api, ApiError, Json
+from local.api import EXTENSIONS, Api, ApiError
 from local.commands import bring_up_cluster
-from local.supervisor import free_port, reported
+from local.supervisor import free_port
 from local.tools import SOURCES
+from tests.engine.asking import (
+    SYSTEM,
+    Router,
+    allowed,
+    answers,
+    crds,
+    flags_of,
+    is_ready,
+    kubectl,
+    metrics_of,
+    namespace,
+    scraped,
+    token_for,
+)
 from tests.engine.conftest import Deployment, eventually
 from tests.engine.inline import Inline
 from tests.layouts import without_webhook
 
 pytestmark = pytest.mark.engine
 
-SYSTEM = "agent-sandbox-system"
 POLICIES = f"/apis/networking.gke.io/v1/namespaces/{SYSTEM}"
 GATEWAYS = f"/apis/gateway.networking.k8s.io/v1/namespaces/{SYSTEM}"
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments"
 
 
@@ -64,12 +74,6 @@ FOREIGN_KINDS = {
 @pytest.fixture(scope="module")
 def inline(cluster: Deployment) -> Inline:
     return Inline(cluster, toolchain.ensure())
-
-
-def namespace(api: Api, name: str) -> None:
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": RESTRICTED}}
-    if api.find(f"/api/v1/namespaces/{name}") is None:
-        api.create("/api/v1/namespaces", body)
 
 
 # Alone
@@ -148,13 +152,6 @@ def test_a_gateway_that_is_waited_for_tells_its_address(cluster: Deployment, inl
     inline.destroy("waiting")
 
 
-def kubectl(cluster: Deployment, *arguments: str) -> str:
-    command = [str(toolchain.ensure().path("kubectl")), f"--kubeconfig={cluster.state.kubeconfig}", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
-
-
 @pytest.mark.parametrize("collector", ["google", "prometheus-operator"])
 def test_observability_alone_comes_changes_and_goes(cluster: Deployment, inline: Inline, collector: str) -> None:
     namespace(cluster.api, "alone")
@@ -199,13 +196,13 @@ def test_a_router_alone_serves_one_namespace_and_goes(cluster: Deployment, inlin
     assert allowed(cluster.api, account, "list", "", "pods", "alone")
     assert not allowed(cluster.api, account, "list", "", "pods", "default")
     secret = "0123456789" * 4
-    scoped: components.SandboxRouterArgs = {
-        "image": "registry.example/router:v1",
-        "namespace": "alone",
-        "authorizer": "scoped-token",
-        "scoped_token": {"value": pulumi.Output.secret(secret)},
-    }
-    inline.up("router", lambda: (components.SandboxRouter("router", scoped), None)[1])
+
+    def scoped() -> None:
+        token: Any = {"value": pulumi.Output.secret(secret)}
+        args: components.SandboxRouterArgs = {"image": base["image"], "namespace": "alone", "scoped_token": token}
+        components.SandboxRouter("router", {**args, "authorizer": "scoped-token"})
+
+    inline.up("router", scoped)
     stored = cluster.api.get("/api/v1/namespaces/alone/secrets/sandbox-router-scoped-token")
     assert base64.b64decode(stored["data"]["secret"]).decode() == secret
     assert secret not in (cluster.state.backend / ".pulumi" / "stacks" / "inline" / "router.json").read_text()
@@ -242,33 +239,7 @@ def test_a_release_without_v1alpha1_and_webhook_installs_by_its_checksum_and_goe
     assert [each for each in crds(cluster.api) if each.endswith("agents.x-k8s.io")] == []
 
 
-def crds(api: Api) -> list[str]:
-    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    return [each["metadata"]["name"] for each in api.items(path)]
-
-
 # Together
-
-
-def allowed(api: Api, user: str, verb: str, group: str, resource: str, where: str, name: str = "") -> bool:
-    """Ask the API server itself."""
-    resource, _, subresource = resource.partition("/")
-    attributes = {
-        "verb": verb,
-        "group": group,
-        "resource": resource,
-        "subresource": subresource,
-        "namespace": where,
-        "name": name,
-    }
-    groups = ["system:serviceaccounts", f"system:serviceaccounts:{user.split(':')[2]}", "system:authenticated"]
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {"user": user, "groups": groups, "resourceAttributes": attributes},
-    }
-    answer = api.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
-    return bool(answer["status"]["allowed"])
 
 
 @pytest.fixture(scope="module")
@@ -443,46 +414,6 @@ def schema_of_a_request(cluster: Deployment, user: str) -> str:
     return match[1]
 
 
-class Router:
-    """The router's own process, asked over HTTPS."""
-
-    def __init__(self, cluster: Deployment) -> None:
-        self.keys = cluster.state.kwok / "clusters" / "agent-sandbox" / "pki"
-        eventually(lambda: self._ready(cluster), 60, "the router runs")
-        self.ports = reported(cluster.state)[f"{SYSTEM}/sandbox-router"]["ports"]
-
-    @staticmethod
-    def _ready(cluster: Deployment) -> bool:
-        entry = reported(cluster.state).get(f"{SYSTEM}/sandbox-router")
-        return entry is not None and entry["pid"] is not None and answers(entry["ports"]["health"], "/readyz")
-
-    def ask(self, port: int, token: str | None, certificate: bool = True) -> tuple[int, str]:
-        context = ssl.create_default_context(cafile=str(self.keys / "ca.crt"))
-        if certificate:
-            context.load_cert_chain(self.keys / "admin.crt", self.keys / "admin.key")
-        connection = http.client.HTTPSConnection("127.0.0.1", self.ports["https"], context=context, timeout=20)
-        headers = {"X-Sandbox-ID": "any", "X-Sandbox-Pod-IP": "127.0.0.1", "X-Sandbox-Port": str(port)}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        connection.request("GET", "/", headers=headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-
-
-def answers(port: int, path: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
-
-
-def token_for(cluster: Deployment, account: str) -> str:
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
-    path = f"/api/v1/namespaces/default/serviceaccounts/{account}/token"
-    return str(cluster.api.create(path, body)["status"]["token"])
-
-
 def test_the_router_serves_a_caller_with_certificate_and_token_and_nobody_else(
     cluster: Deployment, together: Inline, backend: int
 ) -> None:
@@ -550,29 +481,6 @@ def make_a_claim(cluster: Deployment) -> None:
     eventually(lambda: is_ready(cluster.api.get(claim)), 60, "the claim is ready")
 
 
-def is_ready(item: Json) -> bool:
-    return any(
-        each["type"] == "Ready" and each["status"] == "True" for each in item.get("status", {}).get("conditions", [])
-    )
-
-
-def scraped(cluster: Deployment, name: str) -> set[str]:
-    """The names of a program's series."""
-    port = reported(cluster.state)[f"{SYSTEM}/{name}"]["ports"]["metrics"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
-        text = response.read().decode()
-    return set(re.findall(r"^([a-z_:][a-z0-9_:]*)", text, re.MULTILINE | re.IGNORECASE))
-
-
-def metrics_of(expressions: list[str]) -> set[str]:
-    """The names in PromQL expressions that are followed by a selector, a range, or nothing of a function's."""
-    found = set()
-    for text in expressions:
-        bare = re.sub(r"\b(by|without)\s*\([^)]*\)", "", re.sub(r"\{[^}]*\}|\[[^\]]*\]|\"[^\"]*\"", "", text))
-        found |= {word for word in re.findall(r"\b[a-z][a-z0-9_]*\b(?!\s*\()", bare) if "_" in word}
-    return found
-
-
 def test_flags_are_the_programs_own_and_every_flag_of_the_router_has_an_argument() -> None:
     tools = toolchain.ensure()
     controller = flags_of(tools.path("agent-sandbox-controller"))
@@ -598,11 +506,6 @@ UNTYPED_CONTROLLER = {
     *("enable-pprof", "enable-pprof-debug", "pprof-block-profile-rate", "pprof-mutex-profile-fraction"),
     *("leader-election-namespace", "version", "zap-devel", "zap-encoder", "zap-stacktrace-level", "zap-time-encoding"),
 }
-
-
-def flags_of(program: Path) -> set[str]:
-    ended = subprocess.run([str(program), "--help"], capture_output=True, text=True, check=False)
-    return set(re.findall(r"^  -([a-z0-9-]+)", ended.stdout + ended.stderr, re.MULTILINE))
 
 
 def test_an_update_moves_the_router_to_plain_http_and_one_namespace(
