@@ -546,3 +546,26 @@ def test_an_update_moves_the_router_to_plain_http_and_one_namespace(
     assert changed != secured or not answers(changed["https"], "/healthz")
     assert answers(changed["http"], "/healthz")
     assert cluster.api.get(f"{DEPLOYMENTS}/agent-sandbox-controller")["spec"]["replicas"] == 1
+
+
+def test_a_stack_file_adds_and_takes_away_gateway_and_observability(platform: Deployment) -> None:
+    """By the keys of the stack, on the deployment that other tests share: it is left as it was found."""
+    changed = platform.with_config(
+        controller={"profile": "small", "apiFairness": {}},
+        router={"authorizer": "unsafe-allow-all", "proxyTimeout": "10m"},
+        gateway={"exposure": "external", "tls": {"certificateMap": "sandboxes"}},
+        observability={"collector": "google"},
+    )
+    platform.run("up", *changed)
+    assert "All is well." in platform.run("status").stdout
+    policy = platform.api.get(f"{POLICIES}/gcpbackendpolicies/sandbox-gateway")
+    assert policy["spec"]["default"]["timeoutSec"] == 600
+    (rules,) = platform.api.items("/apis/monitoring.googleapis.com/v1/clusterrules")
+    assert '"SandboxWarmPoolShort"' in json.dumps(rules), "for the stack's own pool"
+    networks = f"/apis/networking.k8s.io/v1/namespaces/{SYSTEM}/networkpolicies"
+    (entrance, *_) = platform.api.get(f"{networks}/sandbox-router")["spec"]["ingress"]
+    assert {"ipBlock": {"cidr": "35.191.0.0/16"}} in entrance["from"]
+    assert "nothing to change" in platform.run("up", *changed).stderr
+    platform.run("up")
+    assert platform.api.items("/apis/gateway.networking.k8s.io/v1/gateways") == []
+    assert platform.api.items("/apis/monitoring.googleapis.com/v1/podmonitorings") == []
