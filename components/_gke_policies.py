@@ -24,7 +24,7 @@ def is_gke(gateway_class: str) -> bool:
 
 def is_global(gateway_class: str) -> bool:
     """Whether certificates come from a certificate map, and load balancers are not in one region."""
-    return is_gke(gateway_class) and gateway_class.removesuffix("-mc") not in REGIONAL
+    return is_gke(gateway_class) and gateway_class not in REGIONAL
 
 
 @arguments(secret=dns_name)

@@ -63,6 +63,11 @@ def _consistent(values: Mapping[str, Any]) -> Problems:
     if is_gke(name) and (exposure == "internal") != ("rilb" in name or "internal" in name):
         remedy = "Who reaches it would not be who you think. Correct one of the two."
         yield "gateway_class", f"does not fit the exposure {exposure}", remedy
+    if is_gke(name) and name.endswith("-mc"):
+        remedy = (
+            "It leads to ServiceImports of a fleet, and this component's routes to a Service. Choose it without -mc."
+        )
+        yield "gateway_class", "is for several clusters", remedy
     for field in ("backend", "ssl_policy", "global_access", "static_address"):
         if field in values and not is_gke(name):
             remedy = f"The class {name} is not GKE's and would not read it. Remove it."
@@ -92,6 +97,10 @@ def _encrypted(values: Mapping[str, Any]) -> Problems:
     if values.get("exposure") == "external" and not tls and not plain:
         remedy = "Tokens and code would cross the internet in the clear. Add tls, or say unsafe_plain_http: true."
         yield "tls", "is given, though the exposure is external", remedy
+    if "iap" in values.get("backend", {}) and not tls:
+        yield "backend", "has an iap, though there is no tls", "Google signs callers in over HTTPS only. Add tls."
+    if "ssl_policy" in values and not tls:
+        yield "ssl_policy", "is given without tls", "It would have no effect. Add tls, or remove it."
     if values.get("redirect_http") and not tls:
         yield "redirect_http", "is given without tls", "There is nothing to redirect to. Add tls, or remove it."
     if tls and "certificate_map" in tls and not is_global(name):

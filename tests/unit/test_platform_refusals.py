@@ -131,7 +131,10 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
         {"router_timeout": "10m", "backend": {"timeout_seconds": 60}},
         "Requests that the router allows 10m would be cut off earlier",
     ),
-    (components.SandboxGateway, {"backend": {"iap": {"client_id": "a"}}}, "GKE needs both, or neither"),
+    (components.SandboxGateway, {"tls": TLS, "backend": {"iap": {"client_id": "a"}}}, "GKE needs both, or neither"),
+    (components.SandboxGateway, {"backend": {"iap": {}}}, "Google signs callers in over HTTPS only"),
+    (components.SandboxGateway, {"ssl_policy": "modern"}, "is given without tls"),
+    (components.SandboxGateway, {"gateway_class": "gke-l7-rilb-mc"}, "ServiceImports of a fleet"),
     (components.SandboxGateway, {"backend": {"log_percent": 101}}, "It is a percentage of the requests"),
     (components.SandboxGateway, {"hostnames": ["*"]}, "is not a host name"),
     # observability
