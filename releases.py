@@ -64,6 +64,8 @@ class Release:
     sha256: str
     asset: str = ""
     """The asset of upstream's release page that is its manifest; empty if it is put together from the Go module."""
+    router: str = ""
+    """The release of the router's image; empty if it is this one."""
 
     @property
     def controller_image(self) -> str:
@@ -71,7 +73,7 @@ class Release:
 
     @property
     def router_image(self) -> str:
-        return f"{REGISTRY}/sandbox-router-go:{self.version}"
+        return f"{REGISTRY}/sandbox-router-go:{self.router or self.version}"
 
     @property
     def manifest_path(self) -> Path:
@@ -137,9 +139,7 @@ def keep(path: Path, content: bytes) -> None:
 
 def known() -> dict[str, Release]:
     """The releases pinned in releases.toml, by version."""
-    return {
-        version: Release(version, pin["sha256"], pin.get("asset", "")) for version, pin in _pins()["releases"].items()
-    }
+    return {version: Release(version, **pin) for version, pin in _pins()["releases"].items()}
 
 
 def default() -> Release:

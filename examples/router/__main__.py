@@ -15,7 +15,7 @@ agents = kubernetes.core.v1.Namespace("agents", metadata={"name": "agents"})
 router = components.SandboxRouter(
     "router",
     {
-        "image": "registry.k8s.io/agent-sandbox/sandbox-router-go:v0.5.6",
+        "image": "registry.k8s.io/agent-sandbox/sandbox-router-go:v1.0.0",
         "namespace": "sandbox-routing",
         "sandbox_namespace": "agents",  # it may read pods there and nowhere else
         "tls": {"secret": "router-certificate"},  # or {"issuer": {"name": "internal-ca"}}, with cert-manager

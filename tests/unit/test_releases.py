@@ -137,3 +137,10 @@ def test_differences_are_told_once_and_by_name() -> None:
         ("spec.ports[q].port", 2, 3),
     ]
     assert [(each.object, each.path) for each in differences([old], [])] == [(name_of(old), "")]
+
+
+def test_the_routers_image_is_one_that_upstreams_registry_has() -> None:
+    """Upstream promoted it for the first time with v1.0.0 (kubernetes/k8s.io#9883)."""
+    for each in releases.known().values():
+        tag = each.router_image.rpartition(":")[2]
+        assert tuple(int(part) for part in tag.removeprefix("v").split(".")) >= (1, 0, 0)
