@@ -1,24 +1,25 @@
 # Every target prepares what it needs: the Python environment first, then the tools.
-# Variables: COUNT and POOL for claim, VERSION and FROM for release, ARGS for anything that
+# Variables: NODE for up and preview, COUNT and POOL for claim, VERSION and FROM for release, ARGS for anything that
 # `python -m local COMMAND --help` lists.
 
 export PYTHONDONTWRITEBYTECODE := 1
 MAKEFLAGS += --no-print-directory
 
 python = "$$(python3 local/bootstrap.py)"
+node = $(if $(NODE),--node $(NODE))
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain release test lint docs bench lock
+.PHONY: help up preview down destroy status claim hello logs kubeconfig env doctor toolchain release test lint docs bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## bring the local stack up on the embedded control plane
-	$(local) up $(ARGS)
+up: ## bring the local stack up on the embedded control plane (NODE=gvisor: on a real node)
+	$(local) up $(node) $(ARGS)
 
 preview: ## show what `make up` would change
-	$(local) preview $(ARGS)
+	$(local) preview $(node) $(ARGS)
 
 down: ## end and delete everything that `make up` made
 	$(local) down $(ARGS)
@@ -31,6 +32,9 @@ status: ## is the platform well? exits 1 if not
 
 claim: ## take a sandbox out of the warm pool (COUNT=20, POOL=python)
 	$(local) claim $(if $(COUNT),--count $(COUNT)) $(if $(POOL),--pool $(POOL)) $(ARGS)
+
+hello: ## run a command in a sandbox on a real node, and ask how isolated it is
+	$(local) hello
 
 logs: ## print the logs of everything that runs (ARGS=--follow)
 	$(local) logs $(ARGS)

@@ -45,6 +45,8 @@ class Source:
     """Linker flag that puts the version into the binary, which a plain `go build` leaves out."""
     compiler_flags: tuple[str, ...] = (f"all={FAST_COMPILE}",)
     """`go build -gcflags`, as PATTERN=FLAGS. Sources with the same flags share what both compile."""
+    tags: str = ""
+    """`go build -tags`: which optional parts are built or left out."""
 
 
 def go_command() -> Path:
@@ -92,7 +94,7 @@ def module_folder(source: Path, module: str) -> Path:
 
 def fetch_modules(source: Source, packages: Sequence[str]) -> int:
     """Fetch the modules that `packages` need, and return how many packages they are. Raises BuildFailed."""
-    listed = _go(["list", "-deps", *packages], source.folder)
+    listed = _go(["list", "-deps", f"-tags={source.tags}", *packages], source.folder)
     if listed.returncode != 0:
         raise BuildFailed(f"go list in {source.folder.name}: {_last_lines(listed.stderr)}")
     return max(1, listed.stdout.count("\n"))
@@ -102,7 +104,7 @@ def build(source: Source, packages: Sequence[str], output: Path, progress: Step)
     """Build `packages` into the folder `output`, each file named by `built_name`. Raises BuildFailed."""
     progress.update("fetching modules")
     total = fetch_modules(source, packages)
-    flags = [f"-gcflags={each}" for each in source.compiler_flags]
+    flags = [f"-tags={source.tags}", *(f"-gcflags={each}" for each in source.compiler_flags)]
     process = subprocess.Popen(
         [str(go_command()), "build", "-v", *flags, f"-ldflags=-s -w {source.stamp}", "-o", f"{output}/", *packages],
         cwd=source.folder,

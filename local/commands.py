@@ -15,18 +15,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from local import claims, processes, status, supervisor, toolchain
+from local import claims, nodes, processes, status, supervisor, toolchain
 from local.api import Api
 from local.bootstrap import locked
 from local.console import Failure, duration, out, say, step
 from local.control_plane import ControlPlane
+from local.node import config, hello, lifecycle
+from local.nodes import Nodes, Simulated
 from local.paths import CACHE, CHECKOUT, State
 from local.toolchain import Toolchain
 from local.tools import all_tools
 
 STACK = "local"
-SUPERVISED = ("agent-sandbox-controller", "sandbox-router")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,9 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     up = command("up", _up, "Bring the local stack up on an embedded control plane.")
     up.add_argument("--config-file", type=Path, metavar="FILE", help="use FILE instead of Pulumi.local.yaml")
     up.add_argument("--refresh", action="store_true", help="look for changes made behind Pulumi's back first")
-    command("preview", _preview, "Show what `up` would change.").add_argument(
-        "--config-file", type=Path, metavar="FILE"
-    )
+    preview = command("preview", _preview, "Show what `up` would change.")
+    preview.add_argument("--config-file", type=Path, metavar="FILE", help="use FILE instead of Pulumi.local.yaml")
+    for each in (up, preview):
+        each.add_argument("--node", help="simulated, the default, or gvisor: a real node, on Linux as root")
     command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
     command("down", _down, "End and delete everything that `up` made, but for the tools.")
     shown = command("status", _status, "Say whether the platform is well; exit 1 if not.")
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "--count", type=int, default=1, metavar="N", help="take N, one after the other, and give them back"
     )
     taken.add_argument("--keep", type=float, default=10, metavar="MINUTES", help="delete the claim after so long (10)")
+    command("hello", _hello, "Run a command in a sandbox on a real node, and ask how isolated it is.")
     logs = command("logs", _logs, "Print the logs of everything that runs.")
     logs.add_argument("name", nargs="?", help="only this one: etcd, kube-apiserver, agent-sandbox-controller, ...")
     logs.add_argument("--lines", type=int, default=20, metavar="N", help="the last N lines of each (20)")
@@ -91,12 +95,13 @@ def _up(options: argparse.Namespace) -> int:
 
     started = time.monotonic()
     state = State.of_checkout()
-    check_settings(options.config_file)
+    stack = check_settings(options.config_file)
     with alone(state):
-        tools = toolchain.ensure()
+        node = nodes.of(state, options.node)
+        tools = get_ready(state, node, stack)
         with ThreadPoolExecutor() as pool:  # what can overlap does: half a minute is all that this may take
             opening = pool.submit(Engine, STACK, state, tools, options.config_file)
-            control_plane = start_cluster(state, tools)
+            control_plane = start_cluster(state, tools, node)
             dressing = pool.submit(control_plane.dress)
             with step("Pulumi engine") as progress:
                 engine = opening.result()
@@ -106,38 +111,56 @@ def _up(options: argparse.Namespace) -> int:
                 planned = engine.preview(progress)
                 progress.outcome = _summary(planned.changes, "to ")
             dressing.result()
+        await_node(state, node)
         if planned.changed:
             with step("update") as progress:
                 done = engine.up(progress, len(planned.changed))
                 progress.outcome = _summary(done.changes)
-        _report(state, tools, time.monotonic() - started)
+        _report(state, tools, node, time.monotonic() - started)
     return 0
 
 
-def check_settings(config_file: Path | None) -> None:
-    """Refuse a wrong stack file before anything is built or started. Raises Failure."""
+def check_settings(config_file: Path | None) -> Any:
+    """The settings in a stack file; a wrong one is refused before anything is built or started. Raises Failure."""
     import settings
 
     try:
-        settings.read(config_file or CHECKOUT / f"Pulumi.{STACK}.yaml")
+        return settings.read(config_file or CHECKOUT / f"Pulumi.{STACK}.yaml")
     except settings.SettingsError as error:
         raise Failure(str(error)) from error
 
 
-def bring_up_cluster(state: State, tools: Toolchain) -> ControlPlane:
+def get_ready(state: State, node: Nodes, stack: Any) -> Toolchain:
+    """Everything that `up` needs and does not make itself: the machine looked at, tools and images fetched."""
+    if lifecycle.keeper(state) is None:
+        node.check(state)
+    tools = toolchain.ensure(node.tools)
+    node.prepare(tools, stack)
+    return tools
+
+
+def bring_up_cluster(state: State, tools: Toolchain, node: Nodes | None = None) -> ControlPlane:
     """The embedded control plane, as `up` leaves it before Pulumi's turn."""
-    control_plane = start_cluster(state, tools)
+    node = node or Simulated()
+    control_plane = start_cluster(state, tools, node)
     control_plane.dress()
+    await_node(state, node)
     return control_plane
 
 
-def start_cluster(state: State, tools: Toolchain) -> ControlPlane:
-    """The embedded control plane with the supervisor of its host processes, started where they do not run."""
-    control_plane = ControlPlane(state, tools)
+def start_cluster(state: State, tools: Toolchain, node: Nodes) -> ControlPlane:
+    """The embedded control plane and what runs its workloads, started where they do not run."""
+    control_plane = ControlPlane(state, tools, node.design(state))
     with step("control plane") as progress:
         control_plane.ensure(progress)
-        supervisor.ensure(state, {name: tools.path(name) for name in SUPERVISED})
+        node.start(state, control_plane)
     return control_plane
+
+
+def await_node(state: State, node: Nodes) -> None:
+    if not isinstance(node, Simulated):
+        with step("node") as progress:
+            node.wait(state, progress)
 
 
 @contextlib.contextmanager
@@ -153,19 +176,20 @@ def _summary(changes: Mapping[str, int], prefix: str = "") -> str:
     return ", ".join(counted) or f"nothing to change, {changes.get('same', 0)} resources as they were"
 
 
-def _report(state: State, tools: Toolchain, seconds: float) -> None:
+def _report(state: State, tools: Toolchain, node: Nodes, seconds: float) -> None:
     found = status.of_local(state, ControlPlane(state, tools))
     version = tools.found["kube-apiserver"].version
     out.print(f"\nAgent Sandbox is up on an embedded Kubernetes {version} control plane ({duration(seconds)}).")
     _print_status(found)
     router = next((each for each in supervisor.reported(state).values() if each["binary"] == "sandbox-router"), None)
-    if router:
-        out.print(f"  router address  http://127.0.0.1:{router['ports']['http']}")
+    if router or lifecycle.is_real(state):
+        address = f"http://127.0.0.1:{router['ports']['http']}" if router else hello.router_url(state)
+        out.print(f"  router address  {address}")
     out.print(f"  kubeconfig      {state.kubeconfig}")
     out.print(
-        "\nThe nodes are simulated and run no containers; the controller and the router are the real ones,\n"
-        "as processes on this host. Next:\n"
-        "  make claim               take a sandbox out of the warm pool\n"
+        f"\n{node.described} Next:\n"
+        + ("  make hello               run a command in a sandbox\n" if lifecycle.is_real(state) else "")
+        + "  make claim               take a sandbox out of the warm pool\n"
         "  make status              is everything well?\n"
         '  eval "$(make -s env)"    this stack\'s kubectl and pulumi in your shell\n'
         "  make up                  again, after a change in Pulumi.local.yaml\n"
@@ -177,10 +201,11 @@ def _preview(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
     state = State.of_checkout()
-    check_settings(options.config_file)
+    stack = check_settings(options.config_file)
     with alone(state):
-        tools = toolchain.ensure()
-        bring_up_cluster(state, tools)
+        node = nodes.of(state, options.node)
+        tools = get_ready(state, node, stack)
+        bring_up_cluster(state, tools, node)
         with step("preview and policies") as progress:
             planned = Engine(STACK, state, tools, options.config_file).preview(progress)
     for line in planned.changed:
@@ -197,8 +222,9 @@ def _destroy(_: argparse.Namespace) -> int:
         out.print("Nothing is up; there is nothing to destroy.")
         return 0
     with alone(state):
-        tools = toolchain.ensure()
-        bring_up_cluster(state, tools)
+        node = nodes.of(state)
+        tools = get_ready(state, node, check_settings(None))
+        bring_up_cluster(state, tools, node)
         engine = Engine(STACK, state, tools)
         with step("destroy") as progress:
             engine.recover(progress)
@@ -212,8 +238,10 @@ def _down(_: argparse.Namespace) -> int:
         if not state.root.exists() and not processes.belonging_to(state.root):
             out.print("Nothing is up; there is nothing to do.")
             return 0
+        lifecycle.require_rights(state)
         with step("down") as progress:
             killed = processes.kill_all(state.root)  # nothing that they could still write is kept
+            lifecycle.clean_up(state)
             shutil.rmtree(state.root, ignore_errors=True)
             progress.outcome = f"{killed} processes ended, {state.root} deleted"
     return 0
@@ -274,11 +302,34 @@ def _claim(options: argparse.Namespace) -> int:
     return 0
 
 
+def _hello(_: argparse.Namespace) -> int:
+    state = State.of_checkout()
+    if nodes.recorded(state) != "gvisor":
+        raise Failure(
+            "There is no real node here, and a simulated one runs no commands.\n"
+            "  On Linux, as root: make down, then make up NODE=gvisor."
+        )
+    api = Api(state.kubeconfig)
+    namespace, pool = claims.pool_namespace(api, None)
+    with hello.client(state) as client:
+        started = time.monotonic()
+        sandbox = client.create_sandbox(pool, namespace, sandbox_ready_timeout=claims.PATIENCE)
+        out.print(f"A sandbox of {namespace}/{pool} is ready after {time.monotonic() - started:.3f} s.\n")
+        answers = []
+        for answer in hello.ask(sandbox.commands.run, config.NodeSettings.read(state).api_port):
+            answers.append(answer)
+            out.print(f"  {'✓' if answer.well else '✗'} {answer.question.ljust(34)}  {answer.said}", markup=False)
+    if bad := [each.question for each in answers if not each.well]:
+        raise Failure(f"Not as it should be: {', '.join(bad)}.\n  Run nothing here that you do not trust.")
+    out.print("\nThe sandbox has a kernel of its own, no rights, no token, and no way to anything inside.")
+    return 0
+
+
 def _logs(options: argparse.Namespace) -> int:
     state = State.of_checkout()
     files = {
         file.stem: file
-        for folder in (state.logs, ControlPlane(state, Toolchain({})).logs)
+        for folder in (state.logs, ControlPlane(state, Toolchain({})).logs, config.folder(state) / "logs")
         for file in folder.glob("*.log")
     }
     if not files:

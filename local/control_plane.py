@@ -9,7 +9,10 @@ import json
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -39,12 +42,25 @@ START_TIMEOUT = 120
 WAY_OUT = "If its port was taken meanwhile, `make down` and `make up` choose another."
 
 
+@dataclass(frozen=True)
+class Design:
+    """How a control plane differs with the kind of node that it is for."""
+
+    manifests: tuple[Path, ...] = (MANIFESTS / "nodes.yaml", MANIFESTS / "runtime-classes.yaml")
+    """What it is dressed with; by default the simulated nodes, and GKE's runtime class."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """More of kwokctl's options."""
+    api_server: Mapping[str, str] = field(default_factory=dict)
+    """More of the API server's flags."""
+
+
 class ControlPlane:
     """The control plane of one deployment."""
 
-    def __init__(self, state: State, toolchain: Toolchain) -> None:
+    def __init__(self, state: State, toolchain: Toolchain, design: Design | None = None) -> None:
         self.state = state
         self.toolchain = toolchain
+        self.design = design or Design()
 
     @property
     def folder(self) -> Path:
@@ -62,7 +78,7 @@ class ControlPlane:
             self._start(progress)
         if not self._dressed.exists():
             progress.update("declaring nodes and the runtime class")
-            self._apply(MANIFESTS)
+            self._apply(*self.design.manifests)
 
     def dress(self) -> None:
         """Serve what GKE serves beyond Kubernetes, if that was not done yet; `ensure` comes first."""
@@ -70,8 +86,8 @@ class ControlPlane:
             self._apply(gateway_api(), KINDS)
             self._dressed.touch()
 
-    def _apply(self, *folders: Path) -> None:
-        files = [f"--filename={folder}" for folder in folders]
+    def _apply(self, *manifests: Path) -> None:
+        files = [f"--filename={each}" for each in manifests]
         self.kubectl("apply", "--server-side", "--field-manager=agent-sandbox-local", *files)
 
     @property
@@ -128,8 +144,14 @@ class ControlPlane:
             "kwokControllerBinary": "kwok",
         }
         options: dict[str, object] = {key: str(self.toolchain.path(name)) for key, name in binaries.items()}
-        options |= {"runtime": "binary", "bindAddress": "127.0.0.1", **chosen}
-        return {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokctlConfiguration", "options": options}
+        options |= {"runtime": "binary", "bindAddress": "127.0.0.1", **chosen, **self.design.options}
+        flags = [{"key": key, "value": value, "override": True} for key, value in self.design.api_server.items()]
+        return {
+            "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+            "kind": "KwokctlConfiguration",
+            "options": options,
+            "componentsPatches": [{"name": "kube-apiserver", "extraArgs": flags}],
+        }
 
     def _start(self, progress: Step) -> None:
         progress.update("starting what has ended")
@@ -183,7 +205,11 @@ class ControlPlane:
         partial.write_text(text)
         partial.replace(self.state.kubeconfig)
 
-    def _kwokctl(self, *arguments: str) -> None:
+    def credentials(self, user: str, group: str, host: str) -> str:
+        """A kubeconfig with a certificate of `user` in `group`, for the API server under the name `host`."""
+        return self._kwokctl("get", "kubeconfig", f"--user={user}", f"--group={group}", f"--host={host}")
+
+    def _kwokctl(self, *arguments: str) -> str:
         command = [str(self.toolchain.path("kwokctl")), f"--name={NAME}", *arguments]
         # By way of its home: it would take a KWOK_WORKDIR with a space in it for a list.
         environment = {**processes.environment(self.state.root), "HOME": str(self.state.kwok.parent)}
@@ -191,6 +217,7 @@ class ControlPlane:
         ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if ended.returncode != 0:
             raise Failure(f"kwokctl {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
+        return ended.stdout
 
 
 def _serves_declared_kinds(api: Api) -> bool:

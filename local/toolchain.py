@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from local.building import BuildFailed, Source
 from local.console import Failure, Step, say, step
 from local.downloads import Unavailable
 from local.paths import CACHE, made_whole
-from local.tools import PROVIDER, TOOLS_CACHE, Tool, Version, all_tools, pinned
+from local.tools import PROVIDER, TOOLS_CACHE, Tool, Version, all_tools, node_tools, pinned
 
 WAYS_VARIABLE = "AGENT_SANDBOX_TOOLS"
 WAYS = ("path", "download", "build")
@@ -49,14 +49,15 @@ class Toolchain:
         return self.found[name].path
 
 
-def ensure() -> Toolchain:
-    """Every tool, downloading or building what is missing. Raises Failure naming what was tried."""
+def ensure(more: Sequence[Tool] = ()) -> Toolchain:
+    """Every tool, and `more`, downloading or building what is missing. Raises Failure naming what was tried."""
     ways = allowed_ways()
-    found = look(ways)
-    if missing := _missing(found):
+    tools = [*all_tools(), *more]
+    found = look(ways, tools)
+    if missing := _missing(found, tools):
         with locked(f"{TOOLS_CACHE}/.lock", lambda: say("Waiting for another run that makes the same tools.")):
-            found = look(ways)
-            if missing := _missing(found):
+            found = look(ways, tools)
+            if missing := _missing(found, tools):
                 names = ", ".join(tool.name for tool in missing)
                 say(f"Tools to get, once for this machine, into {CACHE}: {names}")
                 found |= _get(missing, found, ways)
@@ -75,18 +76,18 @@ def allowed_ways() -> tuple[str, ...]:
     return ways
 
 
-def look(ways: Iterable[str] = WAYS) -> dict[str, Found]:
-    """The tools that are there already, on PATH or in the cache."""
+def look(ways: Iterable[str] = WAYS, tools: Sequence[Tool] | None = None) -> dict[str, Found]:
+    """Those of `tools`, by default all but a real node's, that are there already, on PATH or in the cache."""
     found = {}
-    for tool in all_tools():
+    for tool in all_tools() if tools is None else tools:
         here = (_on_path(tool) if "path" in ways else None) or _cached(tool)
         if here is not None:
             found[tool.name] = here
     return found
 
 
-def _missing(found: dict[str, Found]) -> list[Tool]:
-    return [tool for tool in all_tools() if tool.name not in found]
+def _missing(found: dict[str, Found], tools: Sequence[Tool]) -> list[Tool]:
+    return [tool for tool in tools if tool.name not in found]
 
 
 def _on_path(tool: Tool) -> Found | None:
@@ -171,6 +172,8 @@ def _downloaded(name: str, version: str, folder: Path, found: dict[str, Found], 
         return downloads.install_kwokctl(version, folder, progress)
     if name in ("agent-sandbox-controller", "sandbox-router"):
         raise Unavailable("upstream publishes it as a container image only")
+    if name in {tool.name for tool in node_tools()}:
+        raise Unavailable("a real node's tools are built, so that all nodes run the same versions")
     if "kwokctl" not in found:
         raise Unavailable("kwokctl, which knows its address, could not be downloaded")
     kubernetes = pinned("kubernetes", "k8s.io/kubernetes")

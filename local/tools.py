@@ -66,15 +66,19 @@ def pinned(source: str, module: str) -> str:
 
 
 def _digest(source: Source) -> str:
-    content = hashlib.sha256(" ".join(source.compiler_flags).encode())
+    content = hashlib.sha256(" ".join((*source.compiler_flags, *source.tags.split())).encode())
     for file in sorted(source.folder.iterdir()):
         content.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return content.hexdigest()[:8]
 
 
+def _kubernetes_source(version: str) -> Source:
+    return Source(SOURCES / "kubernetes", f"-X k8s.io/component-base/version.gitVersion={version}")
+
+
 def _kubernetes() -> list[Tool]:
     version = pinned("kubernetes", "k8s.io/kubernetes")
-    source = Source(SOURCES / "kubernetes", f"-X k8s.io/component-base/version.gitVersion={version}")
+    source = _kubernetes_source(version)
     servers = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     return [
         *(Tool(name, source, f"k8s.io/kubernetes/cmd/{name}", version, _same_minor) for name in servers),
@@ -126,6 +130,66 @@ def _agent_sandbox() -> list[Tool]:
         Tool("agent-sandbox-controller", source, f"{module}/cmd/agent-sandbox-controller", version, _exactly),
         Tool("sandbox-router", source, f"{module}/sandbox-router/cmd", version, _exactly),
     ]
+
+
+def _kubelet() -> list[Tool]:
+    version = pinned("kubernetes", "k8s.io/kubernetes")
+    return [Tool("kubelet", _kubernetes_source(version), "k8s.io/kubernetes/cmd/kubelet", version, _same_minor)]
+
+
+def _containerd() -> list[Tool]:
+    module = "github.com/containerd/containerd/v2"
+    version = pinned("containerd", module)
+    # Snapshotters that need a file system or a tool of their own; overlayfs is the one used here.
+    left_out = "no_btrfs no_devmapper no_zfs no_aufs urfave_cli_no_docs"
+    source = Source(SOURCES / "containerd", f"-X {module}/version.Version={version}", tags=left_out)
+    names = ("containerd", "containerd-shim-runc-v2", "ctr")
+    return [Tool(name, source, f"{module}/cmd/{name}", version, _same_minor) for name in names]
+
+
+def _gvisor() -> list[Tool]:
+    module = "gvisor.dev/gvisor"
+    version = pinned("gvisor", module)
+    # It links to functions of Go's runtime by name, and some of its own may not grow a stack: the flags are
+    # the ones that it is released with.
+    stamp = f"-checklinkname=0 -X {module}/runsc/version.version={version}"
+    source = Source(SOURCES / "gvisor", stamp, (f"all={FULL_COMPILE}",))
+    return [
+        Tool("runsc", source, f"{module}/runsc", version, _exactly),
+        Tool("containerd-shim-runsc-v1", source, f"{module}/shim", version, _exactly, ("-v",)),
+    ]
+
+
+def _cni() -> list[Tool]:
+    module = "github.com/containernetworking/plugins"
+    version = pinned("cni", module)
+    packages = {"ptp": "main/ptp", "host-local": "ipam/host-local", "loopback": "main/loopback"}
+    source = Source(SOURCES / "cni", f"-X {module}/pkg/utils/buildversion.BuildVersion={version}")
+    return [Tool(name, source, f"{module}/plugins/{path}", version, _at_least) for name, path in packages.items()]
+
+
+def _kube_router() -> list[Tool]:
+    module = "github.com/cloudnativelabs/kube-router"
+    version = pinned("kube-router", module)
+    source = Source(SOURCES / "kube-router", f"-X {module}/pkg/version.Version={version}")
+    return [Tool("kube-router", source, f"{module}/cmd/kube-router", version, _exactly)]
+
+
+def _crane() -> list[Tool]:
+    module = "github.com/google/go-containerregistry"
+    version = pinned("crane", module)
+    source = Source(SOURCES / "crane", f"-X {module}/cmd/crane/cmd.Version={version}")
+    return [Tool("crane", source, f"{module}/cmd/crane", version, _at_least, ("version",))]
+
+
+def _pause() -> list[Tool]:
+    source = Source(SOURCES / "pause")
+    return [Tool("pause", source, "agent-sandbox/toolchain/pause", "v1.0.0", _exactly)]
+
+
+def node_tools() -> list[Tool]:
+    """What a real node needs beyond `all_tools`; never fetched or built unless such a node is asked for."""
+    return [*_pause(), *_crane(), *_cni(), *_containerd(), *_gvisor(), *_kube_router(), *_kubelet()]
 
 
 def all_tools() -> list[Tool]:

@@ -1,0 +1,119 @@
+"""runc, iptables and ipset: found on the machine, or Debian's packages unpacked into the cache.
+
+Nothing is installed. apt is asked what an installation would bring; that is downloaded and unpacked,
+and a script of a line or two starts each program with its libraries.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from local.bootstrap import locked
+from local.console import Failure, Step, say, step
+from local.paths import CACHE, made_whole
+
+PROGRAMS = {
+    "runc": "runc",
+    "ipset": "ipset",
+    "iptables": "iptables",
+    "iptables-save": "iptables",
+    "iptables-restore": "iptables",
+}
+"""The Debian package that each program is in."""
+
+HOME = CACHE / "tools" / "debian-node-1"
+MULTI = {"iptables": "xtables-nft-multi", "iptables-save": "xtables-nft-multi", "iptables-restore": "xtables-nft-multi"}
+"""Programs that are one binary, which is told by its first argument which of them it is."""
+
+SYSTEM_FOLDERS = "/usr/sbin:/sbin"
+"""Where these programs are, though an ordinary user's PATH may leave it out."""
+
+
+def find() -> dict[str, Path]:
+    """The programs that are there already, on the machine or in the cache."""
+    path = f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}"
+    found = {name: Path(where) for name in PROGRAMS if (where := shutil.which(name, path=path))}
+    for name in PROGRAMS:
+        if name not in found and (HOME / "bin" / name).exists():
+            found[name] = HOME / "bin" / name
+    return found
+
+
+def missing() -> list[str]:
+    """The packages whose programs are neither on the machine nor in the cache."""
+    found = find()
+    return sorted({package for name, package in PROGRAMS.items() if name not in found})
+
+
+def ensure() -> dict[str, Path]:
+    """Every program, its package unpacked into the cache where the machine has none. Raises Failure."""
+    if missing():
+        with locked(f"{HOME}.lock", lambda: say("Waiting for another run that fetches the same packages.")):
+            if wanted := missing():
+                with step(", ".join(wanted)) as progress, made_whole(HOME) as folder:
+                    unpack(wanted, folder / "root", progress)
+                    _make_starters(folder, {name for name, package in PROGRAMS.items() if package in wanted})
+                    progress.outcome = "Debian's packages, unpacked into the cache"
+    return find()
+
+
+def unpack(packages: Iterable[str], root: Path, progress: Step, installed: Path | None = None) -> list[str]:
+    """Unpack `packages` with all that they need into the folder `root`; returns their files' names.
+
+    What is installed already is left out; `installed` is a dpkg status file to go by in place of the
+    machine's own. Raises Failure naming the command that installs them instead.
+    """
+    names = list(packages)
+    status = [f"-oDir::State::status={installed}"] if installed else []
+    downloads = root.with_name(root.name + ".debs")
+    downloads.mkdir(parents=True, exist_ok=True)
+    try:
+        progress.update("asking apt what they need")
+        planned = _run(["apt-get", *status, "install", "--simulate", "--no-install-recommends", *names])
+        wanted = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
+        progress.update(f"downloading {len(wanted)} packages")
+        _run(["apt-get", "-oAPT::Sandbox::User=root", "download", *wanted], cwd=downloads)
+        archives = sorted(downloads.glob("*.deb"))
+        root.mkdir(parents=True, exist_ok=True)
+        for archive in archives:
+            progress.update(f"unpacking {archive.name}")
+            _run(["dpkg-deb", "--extract", str(archive), str(root)])
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        raise Failure(
+            f"{', '.join(names)} cannot be unpacked from Debian's packages: {said[-1] if said else error}\n"
+            f"  On Debian or Ubuntu, refresh the lists (apt-get update) and run this again, or install them:\n"
+            f"  apt-get install {' '.join(names)}"
+        ) from error
+    shutil.rmtree(downloads)
+    return [archive.name for archive in archives]
+
+
+def _run(command: list[str], cwd: Path | None = None, more: Mapping[str, str] | None = None) -> str:
+    environment = {**os.environ, "LC_ALL": "C", **(more or {})}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def _make_starters(folder: Path, programs: Iterable[str]) -> None:
+    """A script for each program; the folder is HOME in a moment."""
+    root = HOME / "root"
+    libraries = sorted(
+        {f"/{each.parent.relative_to(folder / 'root')}" for each in (folder / "root").rglob("lib*.so.*")}
+    )
+    extensions = next((folder / "root").rglob("xtables/libxt_set.so"), None)
+    (folder / "bin").mkdir()
+    for name in programs:
+        binary = next(
+            each
+            for each in (folder / "root").rglob(MULTI.get(name, name))
+            if os.access(each, os.X_OK) and each.is_file()
+        )
+        lines = ["#!/bin/sh", f"export LD_LIBRARY_PATH={':'.join(f'{root}{each}' for each in libraries)}"]
+        if extensions is not None:
+            lines.append(f"export XTABLES_LIBDIR={root / extensions.parent.relative_to(folder / 'root')}")
+        subcommand = f"{name} " if name in MULTI else ""
+        lines.append(f'exec {root / binary.relative_to(folder / "root")} {subcommand}"$@"')
+        (folder / "bin" / name).write_text("\n".join(lines) + "\n")
+        (folder / "bin" / name).chmod(0o755)

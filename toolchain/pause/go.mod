@@ -1,0 +1,3 @@
+module agent-sandbox/toolchain/pause
+
+go 1.26.0
