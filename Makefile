@@ -10,7 +10,7 @@ node = $(if $(NODE),--node $(NODE))
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down destroy status claim hello logs kubeconfig env doctor toolchain release test lint docs bench lock
+.PHONY: help up preview down destroy status claim hello logs kubeconfig env doctor toolchain release test lint docs bench bench-gvisor lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ docs: ## generate again what documentation is generated
 
 bench: ## measure the local platform on an idle machine
 	@python=$(python) && exec "$$python" -m benchmarks.platform
+
+bench-gvisor: ## measure a real node on an idle machine, and draw docs/gvisor-claims.svg
+	@python=$(python) && exec "$$python" -m benchmarks.gvisor
 
 lock: ## compile requirements.txt from requirements.in
 	@python=$(python) && "$$(dirname "$$python")/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from local.api import EXTENSIONS, SANDBOXES, Api, ApiError, Json
 from local.control_plane import COMPONENTS, ControlPlane
+from local.node import config, lifecycle
 from local.paths import State
 from local.supervisor import reported
 
@@ -57,8 +58,26 @@ def of_local(state: State, control_plane: ControlPlane) -> Status:
     running = control_plane.running()
     gone = [name for name in COMPONENTS if name not in running]
     detail = f"{', '.join(gone)} not running" if gone else f"{len(COMPONENTS)} processes run"
-    checks = [Check("control plane", not gone, detail), *_host_processes(state)]
-    return Status([*checks, *of_cluster(Api(state.kubeconfig)).checks])
+    api = Api(state.kubeconfig)
+    checks = [Check("control plane", not gone, detail), *_host_processes(state), *_nodes(state, api)]
+    return Status([*checks, *of_cluster(api).checks])
+
+
+def _nodes(state: State, api: Api) -> Iterator[Check]:
+    """A real node; simulated ones are always well."""
+    if not lifecycle.is_real(state):
+        return
+    if lifecycle.keeper(state) is None:
+        yield Check("node", False, "its processes do not run")
+        return
+    try:
+        node = api.find(f"/api/v1/nodes/{config.NAME}") or {}
+    except ApiError as error:
+        yield Check("node", False, str(error))
+        return
+    info = node.get("status", {}).get("nodeInfo", {})
+    versions = f"kubelet {info.get('kubeletVersion', '?')}, {info.get('containerRuntimeVersion', '?')}"
+    yield Check("node", _is_ready(node), f"{config.NAME}: {versions}{'' if _is_ready(node) else ', not Ready'}")
 
 
 def _kinds(api: Api) -> Iterator[Check]:

@@ -9,6 +9,8 @@ these is gone with the box, however it ends, and the machine around it stays as 
     config.py     what containerd, kubelet and the network plugin are told
     images.py     the images that the stack names: pulled, or put together here
     packages.py   runc, iptables and ipset: found on the machine, or unpacked into the cache
+    volumes.py    the volumes that the node offers
     preflight.py  what the machine must have, all said at once
+    hello.py      what `make hello` asks a sandbox
     lifecycle.py  up, down and what is left after a crash
 """

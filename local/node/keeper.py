@@ -6,6 +6,8 @@ It carries bytes between the two networks, and nothing else does:
 - from the API server to the kubelet, as the HTTP CONNECT proxy that its egress settings name,
 - from this machine's loopback to a ready pod of the sandbox router.
 
+It also looks after the node's volumes, whose folders lie outside of the box.
+
 A socket belongs to the network that the process was in when it was made, so a thread that has entered
 the box's network makes those that lead there. When the keeper ends, the box ends with it.
 """
@@ -29,12 +31,14 @@ import psutil
 
 from local.api import Api, ApiError, Json
 from local.console import Failure
-from local.node import cgroups, config
+from local.node import cgroups, config, volumes
 from local.node.config import NodeSettings
 from local.paths import CHECKOUT, State
 
 CLONE_NEWNET = 0x40000000
 IP_FREEBIND = 15
+VOLUMES_INTERVAL = 3.0
+"""Seconds between two looks at the volumes."""
 ROUTER_PODS = "/api/v1/namespaces/{namespace}/pods"
 ROUTER_LABEL = "app.kubernetes.io/name=sandbox-router"
 ROUTER_PORT = 8080
@@ -203,9 +207,19 @@ def first_process(box: "subprocess.Popen[bytes]") -> int:
 async def keep(state: State, settings: NodeSettings, box: "subprocess.Popen[bytes]", first: int) -> None:
     keeper = Keeper(state, settings, BoxNetwork(first))
     servers = await keeper.open()
+    offering = asyncio.create_task(offer_volumes(state))
     await asyncio.to_thread(box.wait)
+    offering.cancel()
     for server in servers:
         server.close()
+
+
+async def offer_volumes(state: State) -> None:
+    """Look after the volumes for as long as the node runs."""
+    while True:
+        with contextlib.suppress(ApiError):  # the API server is away for a moment
+            await asyncio.to_thread(lambda: volumes.offer(Api(state.kubeconfig), state))
+        await asyncio.sleep(VOLUMES_INTERVAL)
 
 
 def main(state: State) -> int:

@@ -5,6 +5,7 @@ and a script of a line or two starts each program with its libraries.
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -97,23 +98,19 @@ def _run(command: list[str], cwd: Path | None = None, more: Mapping[str, str] | 
 
 
 def _make_starters(folder: Path, programs: Iterable[str]) -> None:
-    """A script for each program; the folder is HOME in a moment."""
-    root = HOME / "root"
-    libraries = sorted(
-        {f"/{each.parent.relative_to(folder / 'root')}" for each in (folder / "root").rglob("lib*.so.*")}
-    )
-    extensions = next((folder / "root").rglob("xtables/libxt_set.so"), None)
+    """A script for each program, with the paths that it has once `folder` is HOME."""
+    root = folder / "root"
+    libraries = {HOME / file.parent.relative_to(folder) for file in root.rglob("lib*.so.*")}
+    extensions = [HOME / file.parent.relative_to(folder) for file in root.rglob("libxt_set.so")]
     (folder / "bin").mkdir()
     for name in programs:
-        binary = next(
-            each
-            for each in (folder / "root").rglob(MULTI.get(name, name))
-            if os.access(each, os.X_OK) and each.is_file()
+        binary = next(file for file in root.rglob(MULTI.get(name, name)) if file.is_file() and os.access(file, os.X_OK))
+        command = [str(HOME / binary.relative_to(folder)), *([name] if name in MULTI else [])]
+        script = folder / "bin" / name
+        script.write_text(
+            "#!/bin/sh\n"
+            f"export LD_LIBRARY_PATH={shlex.quote(':'.join(str(each) for each in sorted(libraries)))}\n"
+            f"export XTABLES_LIBDIR={shlex.quote(':'.join(str(each) for each in extensions))}\n"
+            f'exec {shlex.join(command)} "$@"\n'
         )
-        lines = ["#!/bin/sh", f"export LD_LIBRARY_PATH={':'.join(f'{root}{each}' for each in libraries)}"]
-        if extensions is not None:
-            lines.append(f"export XTABLES_LIBDIR={root / extensions.parent.relative_to(folder / 'root')}")
-        subcommand = f"{name} " if name in MULTI else ""
-        lines.append(f'exec {root / binary.relative_to(folder / "root")} {subcommand}"$@"')
-        (folder / "bin" / name).write_text("\n".join(lines) + "\n")
-        (folder / "bin" / name).chmod(0o755)
+        script.chmod(0o755)

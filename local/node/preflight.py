@@ -6,6 +6,7 @@ Nothing is started and nothing stays: what is tried is tried in namespaces that 
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -147,12 +148,10 @@ def _tried(state: State) -> Iterator[Finding]:
         return
     state.root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=state.root.parent, prefix=".overlay-") as folder:
-        layers = [Path(folder) / each for each in ("lower", "upper", "work", "merged")]
-        for each in layers:
-            each.mkdir()
-        lower, upper, work, merged = layers
-        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-        if said := _fails(f"mount -t overlay -o {options} overlay {merged}"):
+        for layer in ("lower", "upper", "work", "merged"):
+            (Path(folder) / layer).mkdir()
+        options = "lowerdir=lower,upperdir=upper,workdir=work"
+        if said := _fails(f"cd {shlex.quote(folder)} && mount -t overlay -o {options} overlay merged"):
             yield Finding(
                 f"No overlay file system on {state.root.parent} ({said})",
                 "Containers' files are layers there. Put the state on another file system with AGENT_SANDBOX_STATE.",
@@ -164,7 +163,7 @@ def _tried(state: State) -> Iterator[Finding]:
 def firewall() -> Iterator[Finding]:
     """Whether the kernel has what the network policies are enforced with; the packages are there."""
     programs = packages.find()
-    iptables, ipset = programs["iptables"], programs["ipset"]
+    iptables, ipset = (shlex.quote(str(programs[name])) for name in ("iptables", "ipset"))
     script = (
         f"{ipset} create try hash:ip timeout 0 && {iptables} -A INPUT -m set --match-set try src -j REJECT"
         f" && {iptables} -A INPUT -m conntrack --ctstate ESTABLISHED -m comment --comment x -j MARK --set-xmark 1/1"
