@@ -223,7 +223,7 @@ def _destroy(_: argparse.Namespace) -> int:
         return 0
     with alone(state):
         node = nodes.of(state)
-        tools = get_ready(state, node, check_settings(None))
+        tools = get_ready(state, node, check_settings(None) if node.name == "gvisor" else None)
         bring_up_cluster(state, tools, node)
         engine = Engine(STACK, state, tools)
         with step("destroy") as progress:
@@ -332,6 +332,8 @@ def _logs(options: argparse.Namespace) -> int:
         for folder in (state.logs, ControlPlane(state, Toolchain({})).logs, config.folder(state) / "logs")
         for file in folder.glob("*.log")
     }
+    for file in config.folder(state).glob("pods/agent-sandbox-system_*/*/*.log"):
+        files[file.parent.parent.name.split("_")[1]] = file  # a pod's, named as the pod
     if not files:
         raise Failure("There are no logs: nothing is up here. Start it with: make up")
     if options.name and options.name not in files:

@@ -145,7 +145,7 @@ class ControlPlane:
         }
         options: dict[str, object] = {key: str(self.toolchain.path(name)) for key, name in binaries.items()}
         options |= {"runtime": "binary", "bindAddress": "127.0.0.1", **chosen, **self.design.options}
-        flags = [{"key": key, "value": value, "override": True} for key, value in self.design.api_server.items()]
+        flags = [{"key": key, "value": value} for key, value in self.design.api_server.items()]
         return {
             "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
             "kind": "KwokctlConfiguration",

@@ -75,15 +75,16 @@ class Gvisor:
     """One real node: kubelet, containerd and gVisor, and everything of the stack as real pods."""
 
     name = "gvisor"
-    tools = tuple(node_tools())
     described = (
         "The node is real: each sandbox runs under gVisor, the controller and the router beside them under runc.\n"
         "They have no way to the internet, nor to this machine."
     )
 
     def __init__(self) -> None:
+        self.tools = tuple(node_tools())
         self.programs: Mapping[str, Path] = {}
         self.images: Mapping[str, Path] = {}
+        self.ctr = Path("ctr")
 
     def check(self, state: State) -> None:
         found = preflight.examine(state)
@@ -100,14 +101,16 @@ class Gvisor:
         if fetched and (found := list(preflight.firewall())):
             raise Failure(f"This machine cannot run a real node; nothing was started.\n  - {found[0]}")
         self.images = images.ensure(_images_of(stack), tools)
+        self.ctr = tools.path("ctr")
 
     def design(self, state: State) -> Design:
         return lifecycle.design(state)
 
     def start(self, state: State, control_plane: ControlPlane) -> None:
-        lifecycle.ensure(state, control_plane, self.programs, self.images)
+        lifecycle.ensure(state, control_plane, self.programs)
 
     def wait(self, state: State, progress: Step) -> None:
+        lifecycle.import_images(state, self.ctr, self.images, progress)
         lifecycle.wait_until_ready(state, progress)
 
 

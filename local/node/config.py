@@ -57,8 +57,6 @@ class NodeSettings:
     machine: Machine
     api_port: int
     """The API server's, on loopback outside of the box."""
-    images: dict[str, str]
-    """The archive of each image, by its name."""
 
     @classmethod
     def read(cls, state: State) -> "NodeSettings":

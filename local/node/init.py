@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.node import config
-from local.node.config import HOME, NodeSettings
+from local.node.config import HOME
 from local.paths import State
 
 PAUSE = 1.0
@@ -130,10 +130,25 @@ def set_up_network() -> None:
         run("iptables", "-A", chain, "-s", config.POD_SUBNET, "-j", "REJECT")
 
 
-def daemons(settings: NodeSettings) -> list[Daemon]:
+def daemons() -> list[Daemon]:
+    """In the order of their start. kube-router ends until it finds the node that the kubelet announces."""
     kubeconfig = HOME / "etc"
     return [
         Daemon("containerd", ["containerd", f"--config={HOME}/etc/containerd.toml"]),
+        Daemon(
+            "kubelet",
+            [
+                "kubelet",
+                f"--config={HOME}/etc/kubelet.yaml",
+                f"--kubeconfig={kubeconfig}/kubelet.kubeconfig",
+                f"--hostname-override={config.NAME}",
+                f"--node-ip={config.NODE_ADDRESS}",
+                f"--node-labels={','.join(config.LABELS)}",
+                f"--root-dir={HOME}/kubelet",
+                f"--cert-dir={HOME}/kubelet/pki",
+                f"--volume-plugin-dir={HOME}/kubelet/plugins-exec",
+            ],
+        ),
         Daemon(
             "kube-router",
             [
@@ -151,40 +166,7 @@ def daemons(settings: NodeSettings) -> list[Daemon]:
                 "--metrics-port=0",
             ],
         ),
-        Daemon(
-            "kubelet",
-            [
-                "kubelet",
-                f"--config={HOME}/etc/kubelet.yaml",
-                f"--kubeconfig={kubeconfig}/kubelet.kubeconfig",
-                f"--hostname-override={config.NAME}",
-                f"--node-ip={config.NODE_ADDRESS}",
-                f"--node-labels={','.join(config.LABELS)}",
-                f"--root-dir={HOME}/kubelet",
-                f"--cert-dir={HOME}/kubelet/pki",
-                f"--volume-plugin-dir={HOME}/kubelet/plugins-exec",
-            ],
-        ),
     ]
-
-
-def import_images(settings: NodeSettings) -> None:
-    """Hand the images to containerd, but for those that it has; waits until it answers."""
-    ctr = ["ctr", f"--address={config.CONTAINERD}", "--namespace=k8s.io"]
-    deadline = time.monotonic() + 60
-    listing = [*ctr, "images", "list", "-q"]
-    while (listed := subprocess.run(listing, capture_output=True, text=True, check=False)).returncode:
-        if time.monotonic() > deadline:
-            raise TimeoutError("containerd does not answer; its log says why")
-        time.sleep(0.1)
-    present = listed.stdout.split()
-    imports = [
-        subprocess.Popen([*ctr, "images", "import", archive])
-        for name, archive in settings.images.items()
-        if name not in present
-    ]
-    if any(each.wait() for each in imports):
-        raise RuntimeError("an image could not be imported")
 
 
 def watch(running: list[Daemon]) -> None:
@@ -200,17 +182,13 @@ def watch(running: list[Daemon]) -> None:
 def main(state: State) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
-    settings = NodeSettings.read(state)
     mount_file_systems(state)
     hand_on_controllers()
     os.environ["PATH"] = f"{HOME}/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
     set_up_network()
-    started = []
-    for daemon in daemons(settings):
-        if daemon.name == "kubelet":
-            import_images(settings)
+    started = daemons()
+    for daemon in started:
         daemon.start()
-        started.append(daemon)
     watch(started)
 
 

@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 READY_TIMEOUT = 120
 """Seconds for the node to become Ready; it takes about five."""
 TOOLS = ("containerd", "containerd-shim-runc-v2", "containerd-shim-runsc-v1", "ctr", "runsc", "kubelet", "kube-router")
+BOX_STARTERS = ("setpriv", "unshare")
+"""What the keeper starts the box by; their command lines name its init too."""
 NETWORK_PLUGINS = ("ptp", "host-local", "loopback")
 
 
@@ -59,7 +61,7 @@ def _write_egress(state: State) -> Path:
     return file
 
 
-def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Path], images: Mapping[str, Path]) -> None:
+def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Path]) -> None:
     """Start the node if it does not run; `wait_until_ready` comes later."""
     if keeper(state) is not None:
         return
@@ -68,7 +70,6 @@ def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Pat
         state=str(state.root),
         machine=Machine(cgroups.is_v2(), preflight.may_lower_oom_score()),
         api_port=_port(state),
-        images={name: str(archive) for name, archive in images.items()},
     )
     folder = config.folder(state)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -91,6 +92,27 @@ def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Pat
         )
 
 
+def import_images(state: State, ctr: Path, images: Mapping[str, Path], progress: Step) -> None:
+    """Hand `images` to the node's containerd, but for those that it has. Raises Failure."""
+    progress.update("waiting for containerd")
+    deadline = time.monotonic() + READY_TIMEOUT
+    while True:
+        socket = f"/proc/{first_process(state)}/root{config.CONTAINERD}"
+        command = [str(ctr), f"--address={socket}", "--namespace=k8s.io"]
+        listed = subprocess.run([*command, "images", "list", "--quiet"], capture_output=True, text=True, check=False)
+        if listed.returncode == 0:
+            break
+        _require_alive(state, deadline)
+        time.sleep(0.1)
+    for name in sorted(set(images) - set(listed.stdout.split())):
+        progress.update(f"importing {name}")
+        ended = subprocess.run(
+            [*command, "images", "import", str(images[name])], capture_output=True, text=True, check=False
+        )
+        if ended.returncode != 0:
+            raise Failure(f"{name} cannot be imported: {ended.stderr.strip()[-500:]}")
+
+
 def wait_until_ready(state: State, progress: Step) -> None:
     """Wait until the node says that it is Ready. Raises Failure with what its log says last."""
     api = Api(state.kubeconfig)
@@ -101,12 +123,21 @@ def wait_until_ready(state: State, progress: Step) -> None:
             conditions = (node or {}).get("status", {}).get("conditions", [])
             if any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
                 return
-        if keeper(state) is None or time.monotonic() > deadline:
-            raise Failure(
-                f"The node did not become Ready. `make logs` has it all; the last lines:\n{_last_lines(state)}"
-            )
+        _require_alive(state, deadline)
         progress.update("waiting for the kubelet")
         time.sleep(0.1)
+
+
+def _require_alive(state: State, deadline: float) -> None:
+    if keeper(state) is None or time.monotonic() > deadline:
+        raise Failure(f"The node did not come up. `make logs` has it all; the last lines:\n{_last_lines(state)}")
+
+
+def first_process(state: State) -> int | None:
+    """The process id of the box's init, as this machine counts, if it runs."""
+    found = [each for each in processes.belonging_to(state.root) if "local.node.init" in processes.command(each)]
+    inits = [each for each in found if Path(processes.command(each)[0]).name not in BOX_STARTERS]
+    return inits[0].pid if inits else None
 
 
 def keeper(state: State) -> int | None:

@@ -57,15 +57,9 @@ def pod_of(node: Deployment, sandbox: Any) -> Json:
     return node.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods/{sandbox.get_pod_name()}")
 
 
-def box(node: Deployment) -> int:
-    """The process id of the box's first process."""
-    own = [each for each in processes.belonging_to(node.state.root) if "local.node.init" in processes.command(each)]
-    return max(own, key=lambda each: len(each.parents())).pid
-
-
 def in_box(node: Deployment, *command: str) -> "subprocess.CompletedProcess[str]":
     """Run `command` in the box's network, with this machine's files."""
-    entering = ["nsenter", f"--target={box(node)}", "--net"]
+    entering = ["nsenter", f"--target={lifecycle.first_process(node.state)}", "--net"]
     return subprocess.run([*entering, *command], capture_output=True, text=True, check=False)
 
 
@@ -134,7 +128,7 @@ def standing_in(node: Deployment, *addresses: str) -> Iterator[None]:
     for address in addresses:
         assert in_box(node, "ip", "address", "add", f"{address}/32", "dev", "lo").returncode == 0
     serve = "import http.server as h; h.ThreadingHTTPServer(('', 80), h.SimpleHTTPRequestHandler).serve_forever()"
-    entering = ["nsenter", f"--target={box(node)}", "--net"]
+    entering = ["nsenter", f"--target={lifecycle.first_process(node.state)}", "--net"]
     with subprocess.Popen([*entering, sys.executable, "-c", serve], cwd=node.folder, stderr=subprocess.DEVNULL) as made:
         try:
             yield
