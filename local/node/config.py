@@ -204,7 +204,8 @@ def kubelet_config(machine: Machine) -> dict[str, object]:
         "oomScoreAdj": -999 if machine.may_lower_oom_score else 0,
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
-        "resolvConf": "",  # the box has no way to a name server
+        "resolvConf": "",
+        "clusterDNS": ["127.0.0.1"],  # there is none: a pod's look-up fails at once, rather than after a while
         "podLogsDir": f"{HOME}/pods",
         "imageGCHighThresholdPercent": 100,  # an image that was put together here cannot be pulled again
         "evictionHard": {"memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%"},

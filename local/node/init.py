@@ -112,7 +112,8 @@ def set_up_network() -> None:
     """Addresses on the box's loopback, no IPv6, and nothing through until the policies are there.
 
     kube-router accepts what a policy allows before these last rules are reached; a pod that it does not
-    know yet gets to them.
+    know yet gets to them. They drop rather than refuse: the pod tries again a second later, and most programs
+    would take a refusal for the answer.
     """
     run("ip", "link", "set", "lo", "up")
     for address in (config.NODE_ADDRESS, config.API_ADDRESS):
@@ -127,7 +128,7 @@ def set_up_network() -> None:
             setting.write_text(value)
     for chain in ("INPUT", "FORWARD"):
         run("iptables", "-A", chain, "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
-        run("iptables", "-A", chain, "-s", config.POD_SUBNET, "-j", "REJECT")
+        run("iptables", "-A", chain, "-s", config.POD_SUBNET, "-j", "DROP")
 
 
 def daemons() -> list[Daemon]:

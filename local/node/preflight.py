@@ -95,7 +95,7 @@ def _size() -> Iterator[Finding]:
     if memory < LEAST_MEMORY:
         yield Finding(
             f"There are {memory >> 20} MiB of memory",
-            "Control plane and node take about 2 GiB, each sandbox asks for 512 MiB.",
+            "Control plane and node take about 2 GiB, each sandbox asks for 256 MiB.",
         )
 
 

@@ -67,7 +67,7 @@ def test_everything_runs_on_the_real_node_and_nothing_as_a_host_process(node: De
     assert [each["metadata"]["name"] for each in node.api.items("/api/v1/nodes")] == [config.NAME]
     info = node.api.get(f"/api/v1/nodes/{config.NAME}")["status"]["nodeInfo"]
     assert info["containerRuntimeVersion"].startswith("containerd://2.")
-    assert node.pool()["status"]["readyReplicas"] == 2
+    eventually(lambda: node.pool()["status"].get("readyReplicas") == 2, 60, "the pool is full")
     pods = [*node.api.items(SYSTEM), *node.api.items(f"/api/v1/namespaces/{NAMESPACE}/pods")]
     assert len(pods) >= 6
     assert {pod["spec"]["nodeName"] for pod in pods} == {config.NAME}
@@ -97,7 +97,9 @@ ESCAPES = {
     "read the machine's memory": "head -c 1 /dev/mem",
     "open a raw socket": PYTHON(shlex.quote("import socket as s; s.socket(s.AF_INET, s.SOCK_RAW, s.IPPROTO_ICMP)")),
     "listen to the wire": PYTHON(shlex.quote("import socket as s; s.socket(s.AF_PACKET, s.SOCK_RAW, 768)")),
-    "see the node's processes": shell("cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -E 'kubelet|containerd|etcd'"),
+    "see the node's processes": shell(
+        "cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -E '[k]ubelet|[c]ontainerd|[e]tcd'"
+    ),
     "trace the first process": PYTHON(
         shlex.quote("import ctypes, sys; sys.exit(0 if ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 else 1)")
     ),
