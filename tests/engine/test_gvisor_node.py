@@ -89,7 +89,7 @@ ESCAPES = {
     "become root": PYTHON(shlex.quote("import os; os.setuid(0)")),
     "mount a file system": "mount -t tmpfs tmpfs /mnt",
     "mount the node's disk": "mount /dev/vda /mnt",
-    "make a device": "mknod /tmp/disk b 254 0",
+    "read the node's disk through a device of its own making": shell("mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk"),
     "write to the kernel's settings": shell("echo 1 > /proc/sys/kernel/panic"),
     "trigger a reboot": shell("echo b > /proc/sysrq-trigger"),
     "write to the root of the file system": shell("echo escaped > /escaped"),
