@@ -75,6 +75,17 @@ def test_everything_runs_on_the_real_node_and_nothing_as_a_host_process(node: De
     assert "All is well." in node.run("status").stdout
 
 
+def test_a_pod_is_ready_because_the_kubelet_says_so(node: Deployment) -> None:
+    managers = {
+        entry["manager"]
+        for pod in node.api.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+        for entry in pod["metadata"]["managedFields"]
+        if entry.get("subresource") == "status"
+    }
+    assert "kubelet" in managers
+    assert not {each for each in managers if "kwok" in each}, managers
+
+
 def test_hello_prints_the_line_from_inside_and_what_the_sandbox_says_of_itself(node: Deployment) -> None:
     printed = node.run("hello").stdout
     assert re.search(r"✓ echo 'Hello from Agent Sandbox' +Hello from Agent Sandbox$", printed, re.MULTILINE), printed
