@@ -50,8 +50,8 @@ class Design:
     """What it is dressed with; by default the simulated nodes, and GKE's runtime class."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """More of kwokctl's options."""
-    api_server: Mapping[str, str] = field(default_factory=dict)
-    """More of the API server's flags."""
+    flags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """More flags, by component; of two that are the same, a component takes the last."""
 
 
 class ControlPlane:
@@ -145,12 +145,15 @@ class ControlPlane:
         }
         options: dict[str, object] = {key: str(self.toolchain.path(name)) for key, name in binaries.items()}
         options |= {"runtime": "binary", "bindAddress": "127.0.0.1", **chosen, **self.design.options}
-        flags = [{"key": key, "value": value} for key, value in self.design.api_server.items()]
+        patches = [
+            {"name": name, "extraArgs": [{"key": key, "value": value} for key, value in flags.items()]}
+            for name, flags in self.design.flags.items()
+        ]
         return {
             "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
             "kind": "KwokctlConfiguration",
             "options": options,
-            "componentsPatches": [{"name": "kube-apiserver", "extraArgs": flags}],
+            "componentsPatches": patches,
         }
 
     def _start(self, progress: Step) -> None:

@@ -35,17 +35,20 @@ def design(state: State) -> Design:
     pki = ControlPlane(state, Toolchain({})).folder / "pki"
     return Design(
         manifests=(MANIFESTS / "runtime-classes.yaml", HERE / "cluster"),
-        options={
-            "kubeApiserverCertSANs": [config.API_ADDRESS],
+        options={"kubeApiserverCertSANs": [config.API_ADDRESS]},
+        flags={
+            "kube-apiserver": {
+                "service-cluster-ip-range": config.SERVICE_SUBNET,
+                "egress-selector-config-file": str(_write_egress(state)),
+                "kubelet-client-certificate": str(pki / "admin.crt"),
+                "kubelet-client-key": str(pki / "admin.key"),
+                "kubelet-preferred-address-types": "InternalIP",
+            },
             # Else kwok plays every node's kubelet, and calls this one's pods ready before they are.
-            "manageNodesWithAnnotationSelector": "kwok.x-k8s.io/node=fake",
-        },
-        api_server={
-            "service-cluster-ip-range": config.SERVICE_SUBNET,
-            "egress-selector-config-file": str(_write_egress(state)),
-            "kubelet-client-certificate": str(pki / "admin.crt"),
-            "kubelet-client-key": str(pki / "admin.key"),
-            "kubelet-preferred-address-types": "InternalIP",
+            "kwok-controller": {
+                "manage-all-nodes": "false",
+                "manage-nodes-with-annotation-selector": "kwok.x-k8s.io/node=fake",
+            },
         },
     )
 
