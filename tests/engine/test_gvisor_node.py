@@ -310,21 +310,20 @@ def traces(state: State) -> dict[str, Any]:
     }
 
 
-def test_rounds_of_up_and_down_leave_nothing(node: Deployment, tmp_path: Path) -> None:
+def test_rounds_of_up_and_down_leave_nothing(node: Deployment, deployment: Deployment) -> None:
     node.run("down")
-    other = Deployment(tmp_path)
-    before = traces(other.state)
+    before = traces(deployment.state)
     assert not before["state"]
     for _ in range(2):
-        other.run("up", "--node", "gvisor")
-        assert traces(other.state) != before
-        other.run("down")
-        assert traces(other.state) == before
+        deployment.run("up", "--node", "gvisor")
+        assert traces(deployment.state) != before
+        deployment.run("down")
+        assert traces(deployment.state) == before
 
 
-def test_a_node_that_was_killed_is_cleared_away_by_down(tmp_path: Path, node: Deployment) -> None:
+def test_a_node_that_was_killed_is_cleared_away_by_down(node: Deployment, deployment: Deployment) -> None:
     del node  # this machine can run one
-    made = Deployment(tmp_path)
+    made = deployment
     before = traces(made.state)
     starting = made.start("up", "--node", "gvisor")
     eventually(lambda: lifecycle.keeper(made.state) is not None, 120, "the node starts")
