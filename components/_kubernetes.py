@@ -20,6 +20,10 @@ POD_SECURITY_RESTRICTED = {
     "pod-security.kubernetes.io/audit": "restricted",
 }
 
+REQUESTS = {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "512Mi"}
+LIMITS = {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "1Gi"}
+"""A sandbox's resources in upstream's guides."""
+
 NONROOT = 65532
 """The user that distroless images, upstream's among them, are built for."""
 
@@ -97,6 +101,13 @@ def wait_for(condition: str) -> dict[str, str]:
 
 NO_WAIT = {"pulumi.com/skipAwait": "true"}
 """The annotation that spares a Service Pulumi's ten seconds of watching it; its Deployment is waited for anyway."""
+
+
+def network_policy(metadata: Manifest, selector: Manifest, ingress: list[Any], egress: list[Any]) -> dict[str, Any]:
+    """A NetworkPolicy that closes both directions but for its rules."""
+    types = ["Ingress", "Egress"]
+    spec = {"podSelector": selector, "policyTypes": types, "ingress": ingress, "egress": egress}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def dns_egress() -> dict[str, Any]:

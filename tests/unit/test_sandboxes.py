@@ -56,7 +56,7 @@ def test_claims_may_inject_nothing_and_the_network_is_managed(build: Any) -> Non
 def test_a_read_only_root_comes_with_a_writable_tmp(build: Any) -> None:
     spec = pod(build(lambda: SandboxTemplate("t", {**ARGS, "read_only_root": True})))
     assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    assert spec["containers"][0]["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    assert spec["containers"][0]["volumeMounts"] == [{"name": "writable-tmp", "mountPath": "/tmp"}]  # noqa: S108
 
 
 def test_the_port_serves_the_probes_too(build: Any) -> None:
