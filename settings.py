@@ -5,7 +5,7 @@ component's own arguments, so a key means here what it means there. All problems
 together, each with its key, its value, what follows and what helps.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -17,8 +17,12 @@ from pulumi.runtime import config as pulumi_config
 import releases
 from components import (
     AgentSandboxControllerArgs,
+    ControllerAppAccessArgs,
     Problem,
+    SandboxAdmissionArgs,
+    SandboxArgs,
     SandboxClaimArgs,
+    SandboxNamespaceArgs,
     SandboxRouterArgs,
     SandboxTemplateArgs,
     SandboxWarmPoolArgs,
@@ -89,11 +93,15 @@ class StackFile(TypedDict):
     kubeconfig: NotRequired[str]
     context: NotRequired[str]
     namespace: NotRequired[str]
+    namespaces: NotRequired[dict[str, SandboxNamespaceArgs]]
     controller: NotRequired[ControllerEntry]
     router: NotRequired[SandboxRouterArgs]
+    admission: NotRequired[dict[str, SandboxAdmissionArgs]]
     templates: NotRequired[dict[str, SandboxTemplateArgs]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
+    sandboxes: NotRequired[dict[str, SandboxArgs]]
+    access: NotRequired[dict[str, ControllerAppAccessArgs]]
 
 
 TEXTS = ("target", "kubeconfig", "context", "namespace")
@@ -109,13 +117,19 @@ class Settings:
     kubeconfig: str | None
     context: str | None
     namespace: str
+    """Where an entry lives that names no namespace of its own."""
+    namespaces: Mapping[str, SandboxNamespaceArgs]
+    """All namespaces that the stack makes, the one above among them."""
     controller: AgentSandboxControllerArgs
     release: releases.Release | None
     """The pinned release that `controller` installs; None if it brings its own manifest, or installs none."""
     router: SandboxRouterArgs
+    admission: Mapping[str, SandboxAdmissionArgs]
     templates: Mapping[str, SandboxTemplateArgs]
     warm_pools: Mapping[str, SandboxWarmPoolArgs]
     claims: Mapping[str, SandboxClaimArgs]
+    sandboxes: Mapping[str, SandboxArgs]
+    access: Mapping[str, ControllerAppAccessArgs]
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -170,12 +184,16 @@ def parse(values: Mapping[str, Any]) -> Settings:
         kubeconfig=stack.get("kubeconfig") or _local_kubeconfig(stack["target"]),
         context=stack.get("context") or None,
         namespace=stack["namespace"],
+        namespaces=stack["namespaces"],
         controller=cast(AgentSandboxControllerArgs, controller),
         release=release if controller.get("manifest") == str(release.manifest_path) else None,
         router=stack["router"],
+        admission=stack["admission"],
         templates=stack["templates"],
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
+        sandboxes=stack["sandboxes"],
+        access=stack["access"],
     )
 
 
@@ -190,13 +208,41 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
     filled["router"] = _filled(values.get("router", {}), {"image": release.router_image})
-    for key in ("templates", "warmPools", "claims"):
-        entries = values.get(key, {})
-        namespace = {"namespace": filled["namespace"]}
-        filled[key] = (
-            {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
-        )
+    namespace = filled["namespace"]
+    filled["namespaces"] = _filled(values.get("namespaces", {}), {} if _is_in(values, namespace) else {namespace: {}})
+    here = {"namespace": namespace}
+    for key in ("templates", "sandboxes"):
+        filled[key] = _each_filled(values.get(key, {}), lambda _: here)
+    filled["warmPools"] = _each_filled(values.get("warmPools", {}), _place_of(filled["templates"], "template", here))
+    filled["claims"] = _each_filled(values.get("claims", {}), _place_of(filled["warmPools"], "pool", here))
+    filled["access"] = _each_filled(values.get("access", {}), lambda _: {"sandboxNamespaces": [namespace]})
+    made = list(filled["namespaces"]) if isinstance(filled["namespaces"], Mapping) else [namespace]
+    everywhere = {"namespaces": made}
+    filled["admission"] = _each_filled(
+        values.get("admission", {}), lambda entry: {} if "namespaceLabels" in entry else everywhere
+    )
     return filled
+
+
+def _is_in(values: Mapping[str, Any], namespace: object) -> bool:
+    return isinstance(values.get("namespaces"), Mapping) and namespace in values["namespaces"]
+
+
+def _place_of(entries: Any, field: str, otherwise: dict[str, Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Where an entry lives by default: where that one lives which its `field` names."""
+
+    def place(entry: Mapping[str, Any]) -> dict[str, Any]:
+        named = entry.get(field)
+        other = entries.get(named) if isinstance(entries, Mapping) and isinstance(named, str) else None
+        return {"namespace": other["namespace"]} if isinstance(other, Mapping) else otherwise
+
+    return place
+
+
+def _each_filled(entries: Any, defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
+    if not isinstance(entries, Mapping):
+        return entries
+    return {name: _filled(each, defaults(each) if isinstance(each, Mapping) else {}) for name, each in entries.items()}
 
 
 def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
@@ -216,18 +262,55 @@ def _release_arguments(controller: Any, release: releases.Release) -> dict[str, 
 
 
 def _broken_references(values: Mapping[str, Any]) -> list[Problem]:
-    """Names that nothing bears: a pool's template, a claim's pool."""
+    """Names that nothing bears: a pool's template, a claim's pool, a namespace."""
     problems = _dangling(values, "warmPools", "template", "templates", "The pool would never fill.")
     problems += _dangling(values, "claims", "pool", "warmPools", "The claim would never be bound.")
+    for key in ("templates", "warmPools", "claims", "sandboxes"):
+        problems += _dangling(values, key, "namespace", "namespaces", "There would be nowhere to put it.")
+    problems += _apart(values, "warmPools", "template", "templates", "The pool would never fill.")
+    problems += _apart(values, "claims", "pool", "warmPools", "The claim would never be bound.")
+    return problems + _applications_among_sandboxes(values)
+
+
+def _entries(values: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
+    """The entries of a map that are maps themselves; what is not is reported by the check of types."""
+    entries = values[key] if isinstance(values[key], Mapping) else {}
+    return {name: entry for name, entry in entries.items() if isinstance(entry, Mapping)}
+
+
+def _apart(values: Mapping[str, Any], key: str, field: str, target: str, consequence: str) -> list[Problem]:
+    targets, problems = _entries(values, target), []
+    for name, entry in _entries(values, key).items():
+        other = targets.get(str(entry.get(field)))
+        if other is not None and other.get("namespace") != entry.get("namespace"):
+            where = f"{PROJECT}:{key}.{name}.namespace"
+            wrong = f"is not the namespace of {entry[field]}, {other.get('namespace')}"
+            problems.append(Problem(where, show(entry.get("namespace")), wrong, f"{consequence} Leave it out."))
+    return problems
+
+
+def _applications_among_sandboxes(values: Mapping[str, Any]) -> list[Problem]:
+    """Accounts in a namespace of sandboxes, and rights in one that holds none."""
+    namespaces, problems = _entries(values, "namespaces"), []
+    for name, entry in _entries(values, "access").items():
+        key = f"{PROJECT}:access.{name}"
+        if entry.get("namespace") in namespaces:
+            remedy = "A sandbox there could be given its account. Name the namespace of the application."
+            problems.append(Problem(f"{key}.namespace", show(entry["namespace"]), "is one of the sandboxes'", remedy))
+        listed = entry.get("sandboxNamespaces")
+        for index, each in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(each, str) and each not in namespaces:
+                remedy = f"No right would come of it. {similar(each, namespaces)}"
+                where = f"{key}.sandboxNamespaces[{index}]"
+                problems.append(Problem(where, show(each), "is not one of the namespaces", remedy))
     return problems
 
 
 def _dangling(values: Mapping[str, Any], key: str, field: str, target: str, consequence: str) -> list[Problem]:
     names = list(values[target]) if isinstance(values[target], Mapping) else []
-    entries = values[key] if isinstance(values[key], Mapping) else {}
     problems = []
-    for name, entry in entries.items():
-        given = entry.get(field) if isinstance(entry, Mapping) else None
+    for name, entry in _entries(values, key).items():
+        given = entry.get(field)
         if isinstance(given, str) and given not in names:
             remedy = f"{consequence} Correct the name, or add it under {PROJECT}:{target}. {similar(given, names)}"
             problems.append(
