@@ -173,12 +173,13 @@ class BlueprintArgs(TypedDict):
     image: NotRequired[pulumi.Input[str]]
     """The sandbox's image, with a release's tag or a digest. Required unless `pod` is given."""
     command: NotRequired[list[pulumi.Input[str]]]
-    """The program to run in place of the image's entry point."""
+    """The program to run. Default the image's entry point."""
     args: NotRequired[list[pulumi.Input[str]]]
-    """The program's arguments in place of the image's."""
+    """The program's arguments. Default the image's."""
     pod: NotRequired[dict[str, Any]]
     """A whole pod spec in place of the image and what goes with it, spelled as the API spells it. It is hardened
-    as the short form is: what it leaves out is filled in, and what would soften the sandbox is refused."""
+    as the short form is: what it leaves out is filled in, and what would soften the sandbox is refused. Default the
+    short form."""
     runtime: NotRequired[str]
     """What isolates the kernel: `gvisor`, `kata-qemu`, `kata-clh`, or `unsafe-runc`, nothing. Default gvisor."""
     node_selector: NotRequired[dict[str, pulumi.Input[str]]]
@@ -198,10 +199,10 @@ class BlueprintArgs(TypedDict):
     read_only_root: NotRequired[bool]
     """Whether the root file system is read-only, with a writable /tmp. Default false: agents install packages."""
     requests: NotRequired[dict[str, pulumi.Input[str]]]
-    """Resources each sandbox is sure of, as Kubernetes quantities. What is left out is 250m CPU, 512Mi memory and
+    """Resources each sandbox is sure of, as Kubernetes quantities. Default of each: 250m CPU, 512Mi memory and
     ephemeral storage, as upstream's guides have it, or the limit where that is less."""
     limits: NotRequired[dict[str, pulumi.Input[str]]]
-    """Resources no sandbox exceeds, as Kubernetes quantities. What is left out is 500m CPU, 1Gi memory and ephemeral
+    """Resources no sandbox exceeds, as Kubernetes quantities. Default of each: 500m CPU, 1Gi memory and ephemeral
     storage, as upstream's guides have it."""
     volumes: NotRequired[dict[str, VolumeArgs]]
     """Volumes by name. Default none."""

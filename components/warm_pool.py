@@ -91,7 +91,8 @@ class SandboxWarmPoolArgs(TypedDict):
     replicas: NotRequired[int]
     """Sandboxes kept ready. 0 keeps none, so that each claim starts cold. Default 1, upstream's."""
     autoscaling: NotRequired[AutoscalingArgs]
-    """Lets an autoscaler choose the size in place of `replicas`. Default none."""
+    """Lets an autoscaler choose the size in place of `replicas`. Taken away again, it may move the pool once more
+    before it is gone; `pulumi up --refresh` then puts `replicas` right. Default none."""
     update_strategy: NotRequired[str]
     """When stock follows a changed template: `OnReplenish`, as it is taken, or `Recreate`, at once. Default
     OnReplenish, upstream's."""

@@ -170,7 +170,7 @@ def test_a_tenants_namespace_refuses(complete: Complete, softer: Json, reason: s
     spec = {
         "containers": [container],
         "securityContext": pod["securityContext"],
-        **{**softer, "containers": [container]},
+        "hostNetwork": softer.get("hostNetwork", False),
     }
     with pytest.raises(ApiError, match=reason):
         complete.api.create(f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", {**body, "spec": spec})
