@@ -4,6 +4,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any, is_typeddict
 
@@ -59,8 +60,12 @@ def fields(kind: Any) -> Iterator[tuple[str, str, bool, str | None]]:
 
 
 def _definition(module: ModuleType, name: str) -> ast.ClassDef:
-    tree = ast.parse(inspect.getsource(module))
-    return next(each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name)
+    return next(each for each in _parsed(module).body if isinstance(each, ast.ClassDef) and each.name == name)
+
+
+@cache
+def _parsed(module: ModuleType) -> ast.Module:
+    return ast.parse(inspect.getsource(module))
 
 
 def _docstring(line: ast.stmt | None) -> str | None:

@@ -251,7 +251,7 @@ def test_the_account_may_do_what_the_client_does_and_nothing_else_at_all(complet
         (False, "", CORE, "nodes", "list"),
     ],
 )
-def test_the_matrix_of_who_may_and_who_may_not(
+def test_rights_as_a_matrix_of_who_may_and_who_may_not(
     complete: Complete, allowed: bool, namespace: str, group: str, resource: str, verb: str
 ) -> None:
     assert may(complete, namespace, group, resource, verb) is allowed
@@ -271,7 +271,7 @@ def kubeconfig(complete: Complete, folder: Path) -> Path:
     command = [str(tools.path("pulumi")), "stack", "output", "kubeconfigs", "--json", "--stack=local"]
     env = {**os.environ, **environment(complete.state, tools)}
     hidden = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
-    assert json.loads(hidden.stdout) == "[secret]"
+    assert json.loads(hidden.stdout) == {"agent": "[secret]"}
     shown = subprocess.run([*command, "--show-secrets"], check=True, capture_output=True, text=True, env=env)
     file = folder / "kubeconfig"
     file.write_text(json.loads(shown.stdout)["agent"])
