@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components._admission_rules import BINDING_RULES, POD_RULES, RULES
 from local import toolchain
@@ -125,6 +126,18 @@ def test_every_component_is_up_and_well(complete: Complete) -> None:
     assert details["warm pool sandboxes/python"] == "2 of 2 ready"
     assert details["claims"] == "2 of 2 bound to a ready sandbox"
     assert details["sandboxes"] == "1 of 1 ready or suspended as they should be"
+
+
+def test_status_of_an_existing_cluster_goes_through_the_stacks_own_kubeconfig(complete: Complete) -> None:
+    context = yaml.safe_load(complete.state.kubeconfig.read_text())["current-context"]
+    values = {"target": "existing", "kubeconfig": str(complete.state.kubeconfig), "context": context}
+    file = complete.folder / "Pulumi.team.yaml"
+    file.write_text(yaml.safe_dump({"config": {f"agent-sandbox:{key}": value for key, value in values.items()}}))
+    found = json.loads(complete.run("status", "--json", "--config-file", str(file)).stdout)
+    subjects = {check["subject"] for check in found["checks"]}
+    assert found["well"] is True
+    assert {"controller", "router", "warm pool sandboxes/python", "claims"} <= subjects
+    assert "control plane" not in subjects  # of which only the embedded one's own status knows
 
 
 def test_a_second_up_changes_nothing(complete: Complete) -> None:
