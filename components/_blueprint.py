@@ -107,23 +107,26 @@ def _blueprint_agrees(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str
             "is given, and no pod either",
             "There would be nothing to run. Add an image, or a whole pod spec.",
         )
-    for index, toleration in enumerate(values.get("tolerations", ())):
-        if not toleration.get("key"):
-            remedy = "The sandbox could land among the control plane's pods. Name the taint's key."
-            yield f"tolerations[{index}]", "fits every taint", remedy
+    yield from _elsewhere(values)
     yield from _requests_above_limits(values)
     if values.get("unsafe_unmanaged_network", False):
         for field in ("egress", "clients", "router_namespace"):
             if field in values:
                 remedy = "Nobody would make rules of it. Remove one of the two."
                 yield field, "is given, though the network is not managed", remedy
-    for name in set(values.get("volumes", ())) & set(values.get("volume_claims", ())):
-        remedy = "The one would hide the other. Give them different names."
-        yield f"volumes.{name}", "has the name of a volume claim", remedy
-    yield from _mounts_twice(values)
-    for name, claim in values.get("volume_claims", {}).items():
-        if "pod" not in values and not ({"mount_path", "mountPath"} & set(claim)):
-            yield f"volume_claims.{name}", "has no mount path", "Nothing would see it. Say where it is mounted."
+    yield from _volumes_apart(values)
+
+
+def _elsewhere(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Scheduling that leads away from the runtime's nodes, or anywhere at all."""
+    runtime = RUNTIMES.get(values.get("runtime", "gvisor"))
+    for key, value in runtime.node_selector.items() if runtime else ():
+        if values.get("node_selector", {}).get(key, value) != value:
+            yield "node_selector", f"leads away from {key}={value}", "No pod would be scheduled. Remove that label."
+    for index, toleration in enumerate(values.get("tolerations", ())):
+        if not toleration.get("key"):
+            remedy = "The sandbox could land among the control plane's pods. Name the taint's key."
+            yield f"tolerations[{index}]", "fits every taint", remedy
 
 
 def _requests_above_limits(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -135,7 +138,10 @@ def _requests_above_limits(values: Mapping[str, Any]) -> Iterator[tuple[str, str
             yield f"requests.{name}", f"is above the limit of {limit}", remedy
 
 
-def _mounts_twice(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _volumes_apart(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name in set(values.get("volumes", ())) & set(values.get("volume_claims", ())):
+        remedy = "The one would hide the other. Give them different names."
+        yield f"volumes.{name}", "has the name of a volume claim", remedy
     seen: dict[str, str] = {}
     for field in ("volumes", "volume_claims"):
         for name, entry in values.get(field, {}).items():
@@ -145,6 +151,8 @@ def _mounts_twice(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
                 yield f"{field}.{name}", f"is mounted where {seen[path]} is, at {path}", remedy
             elif path is not None:
                 seen[path] = name
+            elif "pod" not in values:
+                yield f"{field}.{name}", "has no mount path", "Nothing would see it. Say where it is mounted."
 
 
 @arguments(

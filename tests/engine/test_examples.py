@@ -89,7 +89,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_an_example_comes_up_changes_nothing_more_and_goes_entirely(cluster: Cluster, folder: Path) -> None:
     if not installs_the_controller(folder):
         cluster.install_controller()
-    before = set(everything(cluster.api))
+    before = set(settled(cluster))
     engine = cluster.project(folder)
     assert up(engine).changes["create"] > 1
     assert up(engine).changed == []

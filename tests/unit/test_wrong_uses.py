@@ -54,6 +54,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("SandboxTemplate", {"annotations": {"extensions.agents.x-k8s.io/a": "x"}}, "belongs to the controller"),
     ("SandboxTemplate", {"labels": {"two words": "x"}}, "is not a key of metadata"),
     ("SandboxTemplate", {"tolerations": [{"operator": "Exists"}]}, "t.tolerations[0]: "),
+    ("SandboxTemplate", {"node_selector": {"sandbox.gke.io/runtime": "runc"}}, "No pod would be scheduled"),
     ("SandboxTemplate", {"env_vars_injection_policy": "Override"}, "Did you mean Overrides?"),
     # contradictions
     ("SandboxTemplate", {"image": None}, "t.image: nothing is given, and no pod either"),
