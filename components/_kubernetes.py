@@ -1,11 +1,17 @@
 """How components write Kubernetes objects: as manifests, in the API's own spelling."""
 
+import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
 Manifest = Mapping[str, Any]
+
+PROVIDER = importlib.metadata.version("pulumi-kubernetes")
+"""The default provider that objects ask for is the SDK's: without a version they would get another one, and change over
+to the SDK's with the next update.
+"""
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "pulumi"}
 SYSTEM_NAMESPACE = "agent-sandbox-system"
@@ -43,6 +49,7 @@ class KubernetesObject(pulumi.CustomResource):
         annotations = {**metadata.get("annotations", {}), **FIELD_MANAGER}
         manifest = {**manifest, "metadata": {**metadata, "annotations": annotations}}
         group = manifest["apiVersion"] if "/" in manifest["apiVersion"] else f"core/{manifest['apiVersion']}"
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=PROVIDER))
         super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, {**manifest, "status": None}, opts)
 
 
