@@ -5,7 +5,7 @@ component's own arguments, so a key means here what it means there. All problems
 together, each with its key, its value, what follows and what helps.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
@@ -27,9 +27,10 @@ from components import (
     SandboxTemplateArgs,
     SandboxWarmPoolArgs,
 )
-from components._arguments import arguments, find_problems, show, similar, to_arguments
+from components._arguments import arguments, find_problems, to_arguments
 from components._checks import dns_label, one_of
 from local.paths import CHECKOUT, State
+from sandbox_defaults import broken_references, sandbox_defaults
 
 PROJECT = "agent-sandbox"
 TARGETS = ("local", "existing")
@@ -172,7 +173,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += _broken_references(filled)
+    problems += broken_references(filled, PROJECT)
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -208,41 +209,7 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
     filled["router"] = _filled(values.get("router", {}), {"image": release.router_image})
-    namespace = filled["namespace"]
-    filled["namespaces"] = _filled(values.get("namespaces", {}), {} if _is_in(values, namespace) else {namespace: {}})
-    here = {"namespace": namespace}
-    for key in ("templates", "sandboxes"):
-        filled[key] = _each_filled(values.get(key, {}), lambda _: here)
-    filled["warmPools"] = _each_filled(values.get("warmPools", {}), _place_of(filled["templates"], "template", here))
-    filled["claims"] = _each_filled(values.get("claims", {}), _place_of(filled["warmPools"], "pool", here))
-    filled["access"] = _each_filled(values.get("access", {}), lambda _: {"sandboxNamespaces": [namespace]})
-    made = list(filled["namespaces"]) if isinstance(filled["namespaces"], Mapping) else [namespace]
-    everywhere = {"namespaces": made}
-    filled["admission"] = _each_filled(
-        values.get("admission", {}), lambda entry: {} if "namespaceLabels" in entry else everywhere
-    )
-    return filled
-
-
-def _is_in(values: Mapping[str, Any], namespace: object) -> bool:
-    return isinstance(values.get("namespaces"), Mapping) and namespace in values["namespaces"]
-
-
-def _place_of(entries: Any, field: str, otherwise: dict[str, Any]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Where an entry lives by default: where that one lives which its `field` names."""
-
-    def place(entry: Mapping[str, Any]) -> dict[str, Any]:
-        named = entry.get(field)
-        other = entries.get(named) if isinstance(entries, Mapping) and isinstance(named, str) else None
-        return {"namespace": other["namespace"]} if isinstance(other, Mapping) else otherwise
-
-    return place
-
-
-def _each_filled(entries: Any, defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
-    if not isinstance(entries, Mapping):
-        return entries
-    return {name: _filled(each, defaults(each) if isinstance(each, Mapping) else {}) for name, each in entries.items()}
+    return filled | sandbox_defaults(filled)
 
 
 def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
@@ -259,61 +226,3 @@ def _release_arguments(controller: Any, release: releases.Release) -> dict[str, 
     if isinstance(controller, Mapping) and ("manifest" in controller or controller.get("source") == "managed"):
         return {}
     return {"manifest": str(release.manifest_path), "sha256": release.sha256, "image": release.controller_image}
-
-
-def _broken_references(values: Mapping[str, Any]) -> list[Problem]:
-    """Names that nothing bears: a pool's template, a claim's pool, a namespace."""
-    problems = _dangling(values, "warmPools", "template", "templates", "The pool would never fill.")
-    problems += _dangling(values, "claims", "pool", "warmPools", "The claim would never be bound.")
-    for key in ("templates", "warmPools", "claims", "sandboxes"):
-        problems += _dangling(values, key, "namespace", "namespaces", "There would be nowhere to put it.")
-    problems += _apart(values, "warmPools", "template", "templates", "The pool would never fill.")
-    problems += _apart(values, "claims", "pool", "warmPools", "The claim would never be bound.")
-    return problems + _applications_among_sandboxes(values)
-
-
-def _entries(values: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:
-    """The entries of a map that are maps themselves; what is not is reported by the check of types."""
-    entries = values[key] if isinstance(values[key], Mapping) else {}
-    return {name: entry for name, entry in entries.items() if isinstance(entry, Mapping)}
-
-
-def _apart(values: Mapping[str, Any], key: str, field: str, target: str, consequence: str) -> list[Problem]:
-    targets, problems = _entries(values, target), []
-    for name, entry in _entries(values, key).items():
-        other = targets.get(str(entry.get(field)))
-        if other is not None and other.get("namespace") != entry.get("namespace"):
-            where = f"{PROJECT}:{key}.{name}.namespace"
-            wrong = f"is not the namespace of {entry[field]}, {other.get('namespace')}"
-            problems.append(Problem(where, show(entry.get("namespace")), wrong, f"{consequence} Leave it out."))
-    return problems
-
-
-def _applications_among_sandboxes(values: Mapping[str, Any]) -> list[Problem]:
-    """Accounts in a namespace of sandboxes, and rights in one that holds none."""
-    namespaces, problems = _entries(values, "namespaces"), []
-    for name, entry in _entries(values, "access").items():
-        key = f"{PROJECT}:access.{name}"
-        if entry.get("namespace") in namespaces:
-            remedy = "A sandbox there could be given its account. Name the namespace of the application."
-            problems.append(Problem(f"{key}.namespace", show(entry["namespace"]), "is one of the sandboxes'", remedy))
-        listed = entry.get("sandboxNamespaces")
-        for index, each in enumerate(listed if isinstance(listed, list) else ()):
-            if isinstance(each, str) and each not in namespaces:
-                remedy = f"No right would come of it. {similar(each, namespaces)}"
-                where = f"{key}.sandboxNamespaces[{index}]"
-                problems.append(Problem(where, show(each), "is not one of the namespaces", remedy))
-    return problems
-
-
-def _dangling(values: Mapping[str, Any], key: str, field: str, target: str, consequence: str) -> list[Problem]:
-    names = list(values[target]) if isinstance(values[target], Mapping) else []
-    problems = []
-    for name, entry in _entries(values, key).items():
-        given = entry.get(field)
-        if isinstance(given, str) and given not in names:
-            remedy = f"{consequence} Correct the name, or add it under {PROJECT}:{target}. {similar(given, names)}"
-            problems.append(
-                Problem(f"{PROJECT}:{key}.{name}.{field}", show(given), f"is not one of the {target}", remedy)
-            )
-    return problems
