@@ -2,11 +2,12 @@
 
 import ast
 import inspect
+import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from types import ModuleType
-from typing import Any, is_typeddict
+from typing import Any, get_args, is_typeddict
 
 import pulumi
 
@@ -30,12 +31,11 @@ def generate() -> str:
     """The whole reference."""
     documented = [getattr(components, name) for name in components.__all__]
     kinds = sorted((each for each in documented if _is_component(each)), key=lambda each: each.__name__)
-    shared = sorted((each for each in documented if is_typeddict(each)), key=lambda each: each.__name__)
-    arguments = {f"{kind.__name__}Args" for kind in kinds}
+    arguments = [getattr(components, f"{kind.__name__}Args") for kind in kinds]
     parts = [HEAD, "\n".join(f"- [{each.__name__}](#{each.__name__.lower()}): {_first(each)}" for each in kinds), ""]
     parts += [_component(kind) for kind in kinds]
     parts += ["## Nested arguments\n", "What several arguments above are made of.\n"]
-    parts += [_nested(each) for each in shared if each.__name__ not in arguments]
+    parts += [_nested(each) for each in nested(arguments)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -57,6 +57,28 @@ def fields(kind: Any) -> Iterator[tuple[str, str, bool, str | None]]:
             required = not _is_not_required(line.annotation)
             annotation = line.annotation if required else line.annotation.slice  # type: ignore[attr-defined]
             yield line.target.id, ast.unparse(annotation), required, _docstring(after)
+
+
+def nested(kinds: Iterable[Any]) -> list[Any]:
+    """The TypedDicts that the fields of `kinds` are made of, at any depth, by name."""
+    found: dict[str, Any] = {}
+    left = list(kinds)
+    while left:
+        for inner in _within(left.pop()):
+            if inner.__name__ not in found:
+                found[inner.__name__] = inner
+                left.append(inner)
+    return [found[name] for name in sorted(found)]
+
+
+def _within(kind: Any) -> Iterator[Any]:
+    """The TypedDicts in the annotations of a TypedDict, as its own module or that of a base knows them."""
+    left = list(inspect.get_annotations(kind).values())
+    while left:
+        hint = left.pop()
+        if is_typeddict(hint):
+            yield hint
+        left += get_args(hint)
 
 
 def _definition(module: ModuleType, name: str) -> ast.ClassDef:
@@ -110,10 +132,8 @@ def _table(kind: Any) -> str:
 def _type(annotation: str) -> str:
     """A type as it reads best, with a link to a nested one."""
     text = annotation.replace("pulumi.Input", "Input").replace("|", "\\|")
-    for name in components.__all__:
-        if name.endswith("Args") and name in text:
-            return f"`{text}` ([{name}](#{name.lower()}))"
-    return f"`{text}`"
+    name = next((each for each in re.findall(r"\w+", text) if each.endswith("Args")), None)
+    return f"`{text}` ([{name}](#{name.lower()}))" if name else f"`{text}`"
 
 
 def _first(kind: Any) -> str:
