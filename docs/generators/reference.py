@@ -54,8 +54,8 @@ def fields(kind: Any) -> Iterator[tuple[str, str, bool, str | None]]:
             yield from fields(extended)
     for line, after in zip(definition.body, [*definition.body[1:], None], strict=True):
         if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-            required = not _is_not_required(line.annotation)
-            annotation = line.annotation if required else line.annotation.slice  # type: ignore[attr-defined]
+            annotation = line.annotation.slice if _is_not_required(line.annotation) else line.annotation  # type: ignore[attr-defined]
+            required = line.target.id in getattr(kind, "__required_keys__", ())
             yield line.target.id, ast.unparse(annotation), required, _docstring(after)
 
 

@@ -21,7 +21,7 @@ def test_every_argument_and_output_has_a_docstring(kind: Any) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("kind", ARGUMENTS, ids=lambda kind: str(kind.__name__))
+@pytest.mark.parametrize("kind", [getattr(components, f"{kind.__name__}Args") for kind in KINDS])
 def test_an_argument_that_may_be_left_out_says_what_follows(kind: Any) -> None:
     optional = {name: text for name, _, required, text in reference.fields(kind) if not required}
     said = ("Default", "Required ", "required ")
