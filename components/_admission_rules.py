@@ -152,7 +152,7 @@ TEMPLATE_RULES = {
         " object.spec.?volumeClaimTemplatesPolicy.orValue('') != 'Overrides'",
         "claims may override what the template decides",
     ),
-    "managedNetwork": Rule(
+    "managedNetworkPolicy": Rule(
         "object.spec.?networkPolicyManagement.orValue('Managed') == 'Managed'",
         "networkPolicyManagement is not Managed",
     ),
@@ -160,15 +160,19 @@ TEMPLATE_RULES = {
 
 _HELD = "params.data.namespaces.split(',')"
 
+_SUBJECTS = "request.userInfo.username == 'system:apiserver' || object.?subjects.orValue([]).all(s, "
+"""The API server makes its own bindings again at each start."""
+
 BINDING_RULES = {
-    "sandboxAccountBinding": Rule(
-        "request.userInfo.username == 'system:apiserver' ||"  # it makes its own again at each start
-        " object.?subjects.orValue([]).all(s,"
-        f" !(s.kind == 'ServiceAccount' && s.?namespace.orValue('') in {_HELD}) &&"
-        " !(s.kind == 'Group' && (s.name == 'system:serviceaccounts' ||"
-        f" {_HELD}.exists(n, s.name == 'system:serviceaccounts:' + n))) &&"
+    "accountBinding": Rule(
+        f"{_SUBJECTS}!(s.kind == 'ServiceAccount' && s.?namespace.orValue('') in {_HELD}) &&"
         f" !(s.kind == 'User' && {_HELD}.exists(n, s.name.startsWith('system:serviceaccount:' + n + ':'))))",
-        "it would give rights to the service accounts that sandboxes run as",
+        "it would give rights to a service account that sandboxes may run as",
+    ),
+    "groupBinding": Rule(
+        f"{_SUBJECTS}!(s.kind == 'Group' && (s.name == 'system:serviceaccounts' ||"
+        f" {_HELD}.exists(n, s.name == 'system:serviceaccounts:' + n))))",
+        "it would give rights to a group of the service accounts that sandboxes may run as",
     ),
 }
 """Of RoleBindings and ClusterRoleBindings, wherever they are."""
