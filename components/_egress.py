@@ -34,7 +34,7 @@ PUBLIC_RESOLVERS = {
     "IPv4": ("8.8.8.8", "1.1.1.1"),  # what the controller sets where a template says nothing of its network
     "IPv6": ("2001:4860:4860::8888", "2606:4700:4700::1111"),
 }
-RESOLVERS = ("public", "cluster", "cloud-dns", "none")
+RESOLVERS = ("public", "cluster", "node-cache", "cloud-dns", "none")
 ROUTER = {"app": "sandbox-router"}
 """The router's pods, by the label that the controller's own policies admit."""
 DNS_PORTS = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
@@ -117,8 +117,8 @@ class EgressArgs(TypedDict):
     """Services in the cluster, by the pods behind them. Default none."""
     dns: NotRequired[str]
     """Who resolves names: `public`, resolvers on the internet, which know nothing of the cluster; `cluster`, the
-    cluster's own in kube-system or on the node; `cloud-dns`, GKE's, of the metadata server's address the port 53
-    alone; or `none`. Default public, upstream's."""
+    cluster's own in kube-system; `node-cache`, the same and NodeLocal DNSCache at 169.254.20.10; `cloud-dns`, GKE's, of
+    the metadata server's address the port 53 alone; or `none`. Default public, upstream's."""
     ip_families: NotRequired[list[str]]
     """`IPv4`, `IPv6` or both. Rules for one family alone suit enforcers that fail on the other one's blocks,
     kube-router among them. Default both."""
@@ -164,7 +164,7 @@ def dns_fields(egress: EgressArgs) -> dict[str, Any]:
     if dns == "public":
         servers = [each for name in egress.get("ip_families", ["IPv4"]) for each in PUBLIC_RESOLVERS[name]]
         return {"dnsPolicy": "None", "dnsConfig": {"nameservers": servers[:3]}}  # three is all that the API takes
-    return {"dnsPolicy": "ClusterFirst" if dns in ("cluster", "cloud-dns") else "Default"}
+    return {"dnsPolicy": "Default" if dns == "none" else "ClusterFirst"}
 
 
 def _resolver(egress: EgressArgs, families: Iterable[str]) -> list[dict[str, Any]]:
@@ -172,12 +172,12 @@ def _resolver(egress: EgressArgs, families: Iterable[str]) -> list[dict[str, Any
     if dns == "public" and not egress.get("internet", False):
         hosts = [f"{each}/{32 if name == 'IPv4' else 128}" for name in families for each in PUBLIC_RESOLVERS[name]]
         return [{"to": [{"ipBlock": {"cidr": host}} for host in hosts], "ports": DNS_PORTS}]
-    if dns == "cluster":  # the pods behind the Service, and the cache that many clusters have on each node
-        node_cache = {"ipBlock": {"cidr": "169.254.20.10/32"}}
-        return [{"to": [_pods({"namespace": "kube-system"}), node_cache], "ports": DNS_PORTS}]
-    if dns == "cloud-dns":
-        return [{"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}], "ports": DNS_PORTS}]
-    return []
+    peers = {
+        "cluster": [_pods({"namespace": "kube-system"})],
+        "node-cache": [_pods({"namespace": "kube-system"}), {"ipBlock": {"cidr": "169.254.20.10/32"}}],
+        "cloud-dns": [{"ipBlock": {"cidr": "169.254.169.254/32"}}],
+    }
+    return [{"to": peers[dns], "ports": DNS_PORTS}] if dns in peers else []
 
 
 def _pods(peer: PeerArgs) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def test_the_controllers_network_policy_holds_the_templates_allow_list(complete:
     path = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
     spec = complete.api.get(f"{path}/python-network-policy")["spec"]
     blocks = [peer["ipBlock"]["cidr"] for rule in spec["egress"] for peer in rule["to"] if "ipBlock" in peer]
-    assert blocks == ["140.82.112.0/20", "169.254.20.10/32"]
+    assert blocks == ["140.82.112.0/20"]
     assert len(spec["ingress"]) == 1
     assert {"default-deny", "notebook-sandbox", "whole-network-policy"} <= names(complete, path)
 

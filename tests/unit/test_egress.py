@@ -61,11 +61,17 @@ def test_the_metadata_server_is_opened_by_its_name_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dns", "resolver"), [("public", "8.8.8.8"), ("cluster", "169.254.20.10"), ("cloud-dns", "169.254.169.254")]
+    ("dns", "resolver"), [("public", "8.8.8.8"), ("node-cache", "169.254.20.10"), ("cloud-dns", "169.254.169.254")]
 )
 def test_a_resolver_is_open_for_questions_and_nothing_else(dns: str, resolver: str) -> None:
     assert reaches({"dns": dns}, resolver, 53)
     assert not reaches({"dns": dns}, resolver, 80)
+
+
+def test_the_clusters_resolver_opens_no_address_at_all() -> None:
+    (rule,) = egress_rules({"dns": "cluster"})
+    assert [list(peer) for peer in rule["to"]] == [["namespaceSelector", "podSelector"]]
+    assert {each["port"] for each in rule["ports"]} == {53}
 
 
 def test_without_dns_nothing_is_open_at_all() -> None:
