@@ -1,5 +1,6 @@
 # Every target prepares what it needs: the Python environment first, then the tools.
-# Variables: COUNT and POOL for claim, ARGS for anything that `python -m local COMMAND --help` lists.
+# Variables: COUNT and POOL for claim, VERSION and FROM for release, ARGS for anything that
+# `python -m local COMMAND --help` lists.
 
 export PYTHONDONTWRITEBYTECODE := 1
 MAKEFLAGS += --no-print-directory
@@ -8,7 +9,7 @@ python = "$$(python3 local/bootstrap.py)"
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain test lint docs bench lock
+.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain release test lint docs bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ doctor: ## list every tool: version, origin, path
 
 toolchain: ## get every tool that is missing
 	$(local) toolchain
+
+release: ## show what an upstream release would change, and pin it (VERSION=v1.0.2, FROM=folder or mirror)
+	$(local) release $(VERSION) $(if $(FROM),--from $(FROM)) $(ARGS)
 
 test: ## run every test
 	@python=$(python) && "$$python" -m local toolchain && exec "$$python" -m pytest $(ARGS)

@@ -45,6 +45,12 @@ access = {
     for name, args in stack.access.items()
 }
 
+if stack.observability is not None:
+    components.Observability("observability", stack.observability, after(controller, router))
+if stack.gateway is not None:
+    gateway = components.SandboxGateway("sandbox-gateway", stack.gateway, after(controller, router))
+    pulumi.export("gatewayAddress", gateway.address)
+
 pulumi.export("namespace", namespaces[stack.namespace].namespace_name)
 pulumi.export("namespaces", {name: each.namespace_name for name, each in namespaces.items()})
 pulumi.export("routerUrl", router.url)

@@ -1,10 +1,13 @@
 """The upstream releases that a stack can install, and where their manifests come from.
 
-A release's manifest is put together from upstream's Go module, which any Go module proxy serves and
-go.sum verifies, and kept in the per-user cache; releases.toml pins its checksum.
+The default release's manifest is put together from upstream's Go module, which any Go module proxy
+serves and go.sum verifies; any other is an asset of upstream's release page. Both are kept in the
+per-user cache, and nothing is installed that has not the checksum in releases.toml or the stack file.
 """
 
+import hashlib
 import tomllib
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,14 @@ from local.paths import CACHE, CHECKOUT
 
 MODULE = "sigs.k8s.io/agent-sandbox"
 REGISTRY = "registry.k8s.io/agent-sandbox"
+RELEASE_PAGE = "https://github.com/kubernetes-sigs/agent-sandbox/releases/download"
+ASSET = "sandbox-with-extensions.yaml"
+"""The asset that is the whole of a release, in every release since v0.5.2."""
+
+TIMEOUT = 30.0
+"""Seconds that the release page may take to answer."""
+
+PINS = CHECKOUT / "releases.toml"
 
 FILES = (
     "controller.yaml",
@@ -36,12 +47,25 @@ class ReleaseUnavailable(pulumi.RunError):
     """A release's manifest is neither in the cache nor to be had; the text says why and what helps."""
 
 
+class ReleaseRefused(pulumi.RunError):
+    """A release's manifest is not the one that was pinned; the text says why and what helps."""
+
+
+def pin_command(version: str) -> str:
+    """What shows and pins the release `version`."""
+    return f"make release VERSION={version}"
+
+
 @dataclass(frozen=True)
 class Release:
     """One upstream release."""
 
     version: str
     sha256: str
+    asset: str = ""
+    """The asset of upstream's release page that is its manifest; empty if it is put together from the Go module."""
+    router: str = ""
+    """The release of the router's image; empty if it is this one."""
 
     @property
     def controller_image(self) -> str:
@@ -49,7 +73,7 @@ class Release:
 
     @property
     def router_image(self) -> str:
-        return f"{REGISTRY}/sandbox-router-go:{self.version}"
+        return f"{REGISTRY}/sandbox-router-go:{self.router or self.version}"
 
     @property
     def manifest_path(self) -> Path:
@@ -57,14 +81,23 @@ class Release:
         return CACHE / "manifests" / f"agent-sandbox-{self.version}.yaml"
 
     def fetch(self) -> None:
-        """Make the manifest if it is not there. Raises ReleaseUnavailable if upstream's module cannot be had."""
+        """Have the manifest lie at manifest_path. Raises ReleaseUnavailable, or ReleaseRefused for another checksum."""
         path = self.manifest_path
         with locked(f"{path}.lock", lambda: say("Waiting for another run that fetches the release.")):
-            if not path.exists():
-                folder = self._module() / "k8s"
-                partial = path.with_suffix(".partial")
-                partial.write_text("\n---\n".join((folder / file).read_text() for file in FILES))
-                partial.replace(path)
+            if path.exists() and checksum(path.read_bytes()) == self.sha256:
+                return
+            content = read_asset(RELEASE_PAGE, self.version) if self.asset else self._assembled()
+            if (actual := checksum(content)) != self.sha256:
+                raise ReleaseRefused(
+                    f"The manifest of Agent Sandbox {self.version} has the sha256 {actual}, and the pinned one is"
+                    f" {self.sha256}.\n  Somebody changed one of the two; nothing was installed. See what it would"
+                    f" change: {pin_command(self.version)}"
+                )
+            keep(path, content)
+
+    def _assembled(self) -> bytes:
+        folder = self._module() / "k8s"
+        return "\n---\n".join((folder / file).read_text() for file in FILES).encode()
 
     def _module(self) -> Path:
         try:
@@ -77,9 +110,36 @@ class Release:
             ) from error
 
 
+def read_asset(place: str, version: str) -> bytes:
+    """The asset of the release `version`, from a release page's address or a folder. Raises ReleaseUnavailable."""
+    try:
+        if not place.startswith("https://"):
+            return (Path(place) / ASSET).read_bytes()
+        with urllib.request.urlopen(f"{place}/{version}/{ASSET}", timeout=TIMEOUT) as response:
+            content: bytes = response.read()
+    except OSError as error:
+        raise ReleaseUnavailable(
+            f"{ASSET} of Agent Sandbox {version} cannot be had from {place}: {error}.\n"
+            f"  Check the network, or download it elsewhere and name its folder: {pin_command(version)} FROM=folder"
+        ) from error
+    return content
+
+
+def checksum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
 def known() -> dict[str, Release]:
     """The releases pinned in releases.toml, by version."""
-    return {version: Release(version, pin["sha256"]) for version, pin in _pins()["releases"].items()}
+    return {version: Release(version, **pin) for version, pin in _pins()["releases"].items()}
 
 
 def default() -> Release:
@@ -87,4 +147,4 @@ def default() -> Release:
 
 
 def _pins() -> dict:  # type: ignore[type-arg]
-    return tomllib.loads((CHECKOUT / "releases.toml").read_text())
+    return tomllib.loads(PINS.read_text())

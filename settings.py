@@ -18,10 +18,12 @@ import releases
 from components import (
     AgentSandboxControllerArgs,
     ControllerAppAccessArgs,
+    ObservabilityArgs,
     Problem,
     SandboxAdmissionArgs,
     SandboxArgs,
     SandboxClaimArgs,
+    SandboxGatewayArgs,
     SandboxNamespaceArgs,
     SandboxRouterArgs,
     SandboxTemplateArgs,
@@ -29,11 +31,16 @@ from components import (
 )
 from components._arguments import arguments, find_problems, to_arguments
 from components._checks import dns_label, one_of
+from components._formats import matches
 from local.paths import CHECKOUT, State
 from sandbox_defaults import broken_references, sandbox_defaults
+from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
 TARGETS = ("local", "existing")
+UNPINNED = "0" * 64
+"""Stands for the checksum of a release that has none, until the check has said so."""
+
 MOST_SANDBOXES = 10_000
 """Warm sandboxes over all pools; no cluster of upstream's load tests holds more."""
 
@@ -49,31 +56,37 @@ class SettingsError(pulumi.RunError):
 
 
 def _one_release(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    if "release" not in values:
-        return
-    if values.get("source") == "managed":
-        yield (
-            "release",
-            "is given, though the source is managed",
-            "Both would own the same CRDs. Remove one of the two.",
+    if "release" not in values or values.get("source") == "managed":
+        return  # nothing else is taken with the source managed, which the component's own check says
+    version, pinned = values["release"], releases.known().get(values["release"])
+    if values.get("manifest") != str(releases.Release(version, "").manifest_path):
+        remedy = "That is two releases at once. Remove one."
+        yield "manifest", f"is given beside the release {version}", remedy
+    elif pinned is None and values["sha256"] == UNPINNED:
+        remedy = (
+            f"Whatever the release page serves would be installed. See what it would change, and pin it:"
+            f" {releases.pin_command(version)}; or add its sha256. Pinned are: {', '.join(releases.known())}."
         )
-    elif values.get("manifest") != str(releases.known()[values["release"]].manifest_path):
-        yield (
-            "manifest",
-            f"is given beside the release {values['release']}",
-            "That is two releases at once. Remove one.",
-        )
+        yield "release", "is not pinned in releases.toml", remedy
+    elif pinned is not None and values["sha256"] != pinned.sha256:
+        remedy = f"It pins {pinned.sha256}. Remove yours, or see what it would change: {releases.pin_command(version)}."
+        yield "sha256", f"is not what releases.toml pins for {version}", remedy
 
 
-@arguments(
-    extends=AgentSandboxControllerArgs,
-    together=_one_release,
-    release=one_of(releases.known(), "Its manifest is not pinned in releases.toml."),
+_version = matches(
+    r"v\d+\.\d+\.\d+([-.]?\w+)*",
+    "is not a release",
+    "Nothing could be fetched. Write it as upstream does, as in v0.5.6.",
 )
+
+
+@arguments(extends=AgentSandboxControllerArgs, together=_one_release, release=_version)
 class ControllerEntry(AgentSandboxControllerArgs):
-    """The component's arguments, or a pinned release in place of manifest, sha256 and image."""
+    """The component's arguments, or a release in place of manifest, sha256 and image."""
 
     release: NotRequired[str]
+    """A release that releases.toml pins, or any other together with its sha256. Default the one that this project's
+    own tests run against."""
 
 
 def _needs_context(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -98,6 +111,8 @@ class StackFile(TypedDict):
     controller: NotRequired[ControllerEntry]
     router: NotRequired[SandboxRouterArgs]
     admission: NotRequired[dict[str, SandboxAdmissionArgs]]
+    gateway: NotRequired[SandboxGatewayArgs]
+    observability: NotRequired[ObservabilityArgs]
     templates: NotRequired[dict[str, SandboxTemplateArgs]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
@@ -126,6 +141,10 @@ class Settings:
     """The pinned release that `controller` installs; None if it brings its own manifest, or installs none."""
     router: SandboxRouterArgs
     admission: Mapping[str, SandboxAdmissionArgs]
+    gateway: SandboxGatewayArgs | None
+    """None where the stack has no gateway."""
+    observability: ObservabilityArgs | None
+    """None where the stack has none."""
     templates: Mapping[str, SandboxTemplateArgs]
     warm_pools: Mapping[str, SandboxWarmPoolArgs]
     claims: Mapping[str, SandboxClaimArgs]
@@ -173,7 +192,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += broken_references(filled, PROJECT)
+    problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT)]
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -190,6 +209,8 @@ def parse(values: Mapping[str, Any]) -> Settings:
         release=release if controller.get("manifest") == str(release.manifest_path) else None,
         router=stack["router"],
         admission=stack["admission"],
+        gateway=stack.get("gateway") or None,
+        observability=stack.get("observability") or None,
         templates=stack["templates"],
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
@@ -208,8 +229,14 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     filled = {"target": "local", "namespace": "sandboxes", **given}
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
-    filled["router"] = _filled(values.get("router", {}), {"image": release.router_image})
-    return filled | sandbox_defaults(filled)
+    filled |= sandbox_defaults(filled)
+    filled["router"] = _filled(values.get("router", {}), router_defaults(filled, release))
+    for key, defaults in (("gateway", gateway_defaults), ("observability", observability_defaults)):
+        if values.get(key):
+            filled[key] = _filled(values[key], defaults(filled))
+        else:
+            filled.pop(key, None)
+    return filled
 
 
 def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
@@ -217,8 +244,12 @@ def _filled(entry: Any, defaults: Mapping[str, Any]) -> Any:
 
 
 def _release(controller: Any) -> releases.Release:
-    version = controller.get("release") if isinstance(controller, Mapping) else None
-    return releases.known().get(str(version), releases.default())
+    """The release that a stack file's controller names, if only by version and checksum; else the default."""
+    if not isinstance(controller, Mapping) or not isinstance(controller.get("release"), str):
+        return releases.default()
+    version = controller["release"]
+    given = controller.get("sha256", UNPINNED)
+    return releases.known().get(version) or releases.Release(version, str(given), releases.ASSET)
 
 
 def _release_arguments(controller: Any, release: releases.Release) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from components.access import ControllerAppAccess, ControllerAppAccessArgs, Kube
 from components.admission import SandboxAdmission, SandboxAdmissionArgs
 from components.claim import SandboxClaim, SandboxClaimArgs
 from components.controller import AgentSandboxController, AgentSandboxControllerArgs
+from components.gateway import SandboxGateway, SandboxGatewayArgs
 from components.namespace import PriorityArgs, SandboxNamespace, SandboxNamespaceArgs
+from components.observability import Observability, ObservabilityArgs
 from components.router import SandboxRouter, SandboxRouterArgs
 from components.sandbox import Sandbox, SandboxArgs
 from components.template import SandboxTemplate, SandboxTemplateArgs
@@ -29,6 +31,8 @@ __all__ = [
     "KubeconfigArgs",
     "ManifestError",
     "MetricArgs",
+    "Observability",
+    "ObservabilityArgs",
     "PeerArgs",
     "PriorityArgs",
     "Problem",
@@ -38,6 +42,8 @@ __all__ = [
     "SandboxArgs",
     "SandboxClaim",
     "SandboxClaimArgs",
+    "SandboxGateway",
+    "SandboxGatewayArgs",
     "SandboxNamespace",
     "SandboxNamespaceArgs",
     "SandboxRouter",

@@ -1,7 +1,7 @@
 """How components write Kubernetes objects: as manifests, in the API's own spelling."""
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -126,3 +126,12 @@ def dns_egress() -> dict[str, Any]:
 def kubernetes_api_egress() -> dict[str, Any]:
     """A NetworkPolicy rule that lets pods reach the API server, which has no pods to select by label."""
     return {"ports": [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}]}
+
+
+def scraper_ingress(namespaces: Sequence[str] | None) -> dict[str, Any]:
+    """A NetworkPolicy rule that lets pods of `namespaces`, or of all if it is None, read the metrics."""
+    name = "kubernetes.io/metadata.name"
+    selector: dict[str, Any] = {}
+    if namespaces is not None:
+        selector = {"matchExpressions": [{"key": name, "operator": "In", "values": list(namespaces)}]}
+    return {"from": [{"namespaceSelector": selector}], "ports": [{"port": "metrics"}]}

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import urllib.request
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ def load(source: str, sha256: str) -> list[Document]:
             f"The controller's manifest at {source} has the sha256 {actual}, not the expected {sha256}.\n"
             "  It is another release, or somebody changed it. Compare the two, and pin the one that you trust."
         )
+    return documents(content)
+
+
+def documents(content: bytes) -> list[Document]:
+    """The objects in a manifest, each once."""
     return _last_of_each(document for document in yaml.load_all(content, Loader) if document)
 
 
@@ -70,9 +76,19 @@ def _last_of_each(documents: Iterable[Document]) -> list[Document]:
     return list(last.values())
 
 
-def harden(
-    documents: Sequence[Document], image: pulumi.Input[str], replicas: int, resources: Document, flags: Sequence[str]
-) -> list[Document]:
+@dataclass(frozen=True)
+class Changes:
+    """What is chosen about the controller's Deployment."""
+
+    image: pulumi.Input[str]
+    replicas: int = 2
+    resources: Document = field(default_factory=dict)
+    flags: Sequence[str] = ()
+    environment: Sequence[Document] = ()
+    priority_class: str = PRIORITY_CLASS
+
+
+def harden(documents: Sequence[Document], changes: Changes) -> list[Document]:
     """A copy of `documents` that runs v1beta1 only, with least rights, restricted and highly available."""
     webhook = _webhook_roles(documents)
     hardened = [copy.deepcopy(document) for document in documents if not _serves_the_webhook(document, webhook)]
@@ -85,7 +101,7 @@ def harden(
             document["metadata"].setdefault("annotations", {}).update(NO_WAIT)
         elif document["kind"] == "Namespace":
             document["metadata"].setdefault("labels", {}).update(POD_SECURITY_RESTRICTED)
-    _harden_deployment(_only(hardened, "Deployment"), image, replicas, resources, flags)
+    _harden_deployment(_only(hardened, "Deployment"), changes)
     namespace = _only(hardened, "Namespace")["metadata"]["name"]
     return [*hardened, *_lease_rights(namespace)]
 
@@ -131,16 +147,14 @@ def _drop_unused_rights(role: Document) -> None:
     role["rules"] = [rule for rule in role["rules"] if not set(rule["apiGroups"]) & set(groups)]
 
 
-def _harden_deployment(
-    deployment: Document, image: pulumi.Input[str], replicas: int, resources: Document, flags: Sequence[str]
-) -> None:
+def _harden_deployment(deployment: Document, changes: Changes) -> None:
     spec = deployment["spec"]
-    spec["replicas"] = replicas
+    spec["replicas"] = changes.replicas
     spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     pod = spec["template"]["spec"]
     pod.update(
         securityContext=restricted_pod(NONROOT),
-        priorityClassName=PRIORITY_CLASS,
+        priorityClassName=changes.priority_class,
         topologySpreadConstraints=spread(LABELS),
         terminationGracePeriodSeconds=30,
         enableServiceLinks=False,
@@ -149,16 +163,18 @@ def _harden_deployment(
     container = pod["containers"][0]
     has_webhook = any(port["name"] == "webhook" for port in container["ports"])
     container.update(
-        image=image,
+        image=changes.image,
         imagePullPolicy="IfNotPresent",
-        args=[*container.get("args", ()), *(["--enable-webhook=false"] if has_webhook else []), *flags],
+        args=[*container.get("args", ()), *(["--enable-webhook=false"] if has_webhook else []), *changes.flags],
         ports=[port for port in container["ports"] if port["name"] != "webhook"],
-        resources=resources,
+        resources=changes.resources,
         securityContext=restricted_container(),
         startupProbe=_probe("/healthz", periodSeconds=2, failureThreshold=30),
         livenessProbe=_probe("/healthz", periodSeconds=20, timeoutSeconds=5),
         readinessProbe=_probe("/readyz", periodSeconds=5),
     )
+    if changes.environment:
+        container["env"] = [*container.get("env", ()), *changes.environment]
 
 
 def _probe(path: str, **settings: int) -> Document:

@@ -1,50 +1,51 @@
 """The sandbox router: sends an HTTP client's requests to the sandbox that a header names.
 
 Owns the router's Deployment, its Service `sandbox-router-svc` (the name that clients know), service
-account, rights, budget and network policy. The namespace is the caller's to make.
+account, rights, budget, autoscaler, certificate and network policy. The namespace is the caller's to
+make, and whatever issues certificates.
 """
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 
+from components import _router_objects
 from components._arguments import arguments, require_valid
 from components._checks import between, dns_label, duration, one_of, pinned_image, quantities
-from components._kubernetes import (
-    MANAGED_BY,
-    NO_WAIT,
-    SYSTEM_NAMESPACE,
-    KubernetesObject,
-    Manifest,
-    disruption_budget,
-    dns_egress,
-    kubernetes_api_egress,
-    restricted_container,
-    restricted_pod,
-    spread,
-)
+from components._formats import at_least, cidrs, dns_name, positive_duration, some_dns_labels
+from components._images import image_digest, image_registry
+from components._kubernetes import SYSTEM_NAMESPACE, KubernetesObject
+from components._router_flags import consistent
+from components._router_parts import RouterAutoscalerArgs, RouterClientArgs, RouterTlsArgs, ScopedTokenArgs
+from components._telemetry import otlp_endpoint
 
-ROLE = "sandbox-router"
-SERVICE = "sandbox-router-svc"
-LABELS = {
-    "app": ROLE,  # what the network policies of upstream's templates admit, in agent-sandbox-system
-    "app.kubernetes.io/name": ROLE,
-    "app.kubernetes.io/component": ROLE,
-}
-SELECTOR = {"app.kubernetes.io/name": ROLE}
-AUTHORIZERS = ("tokenreview", "unsafe-allow-all")
-SANDBOX_LABEL = "agents.x-k8s.io/sandbox-name-hash"
-REQUESTS = {"cpu": "250m", "memory": "256Mi"}
-LIMITS = {"cpu": "2", "memory": "1Gi"}
+AUTHORIZERS = ("tokenreview", "scoped-token", "unsafe-allow-all")
 
 
 @arguments(
+    together=consistent,
     image=pinned_image,
+    image_registry=image_registry,
+    image_digest=image_digest,
     namespace=dns_label,
     sandbox_namespace=dns_label,
     replicas=between(2, 100, "One router is an outage for every sandbox whenever its node goes."),
     authorizer=one_of(AUTHORIZERS, "It decides who may use a sandbox."),
-    proxy_timeout=duration,
+    token_review_ttl=positive_duration,
+    token_review_cache_size=between(1, 1_000_000, "The router would not start."),
+    proxy_timeout=positive_duration,
+    response_header_timeout=positive_duration,
+    shutdown_timeout=duration,
+    max_retries=between(0, 100, "The router would not start, or keep callers waiting for hours."),
+    retry_initial_delay=duration,
+    retry_max_delay=duration,
+    max_request_bytes=at_least(0, "The router would not start."),
+    cluster_domain=dns_name,
+    otlp_endpoint=otlp_endpoint,
+    log_level=one_of(("debug", "info", "error"), "It says how much the router logs."),
+    priority_class=dns_label,
+    load_balancers=cidrs,
+    scraped_from=some_dns_labels,
     requests=quantities,
     limits=quantities,
 )
@@ -53,26 +54,91 @@ class SandboxRouterArgs(TypedDict):
 
     image: pulumi.Input[str]
     """The router's image, with a release's tag or a digest."""
+    image_registry: NotRequired[str]
+    """A mirror that holds the image under its own name. Default the registry in `image`."""
+    image_digest: NotRequired[str]
+    """The digest that the image must have, sha256:... . Default none: the tag in `image` is trusted."""
     namespace: NotRequired[str]
     """Where the router runs; it must exist. Default agent-sandbox-system, the only one that the controller's
     default network policies admit."""
     replicas: NotRequired[int]
     """Router pods, spread over zones and hosts. Default 2, upstream's least for high availability."""
+    autoscaler: NotRequired[RouterAutoscalerArgs]
+    """Scales the pods in place of `replicas`, which is then left to it. Default none. Where an earlier update has set
+    `replicas`, the API server starts again from 1 until the autoscaler acts, within seconds."""
     authorizer: NotRequired[str]
-    """Who may use sandboxes: `tokenreview`, callers with a token that the cluster issued, or
-    `unsafe-allow-all`, everybody who reaches the router. Default tokenreview; upstream's is allow-all."""
-    proxy_timeout: NotRequired[str]
-    """The longest that one request may take, as a Go duration. Default 180s, upstream's."""
+    """Who may use sandboxes: `tokenreview`, callers with a token that the cluster issued, for every sandbox;
+    `scoped-token`, callers with a token for that one sandbox; or `unsafe-allow-all`, everybody who reaches the
+    router. Default tokenreview; upstream's is allow-all."""
+    token_audiences: NotRequired[list[str]]
+    """Audiences of which a reviewed token must name one. Default none: any token of the cluster is good."""
+    token_review_ttl: NotRequired[str]
+    """How long the answer to a review is kept, as a Go duration; a revoked token works as long. Default 30s,
+    upstream's."""
+    token_review_cache_size: NotRequired[int]
+    """Answers kept at most. Default 2048, upstream's."""
+    unsafe_optional_token: NotRequired[bool]
+    """Whether callers without any token are let in, to move clients over one by one. Default false; upstream's is
+    true."""
+    scoped_token: NotRequired[ScopedTokenArgs]
+    """The key for scoped tokens; required with that authorizer."""
+    tls: NotRequired[RouterTlsArgs]
+    """HTTPS, and client certificates. Default none: plain HTTP inside the cluster."""
+    pod_cache: NotRequired[bool]
+    """Whether the router watches sandboxes' pods, which takes the right to read pods. Without it only sandboxes with
+    a Service are reached by name, and members of a warm pool have none. Default true, but with scoped tokens, which
+    rule it out, false; upstream's is false."""
     sandbox_namespace: NotRequired[str]
     """The one namespace whose sandboxes it serves; its right to read pods ends there. Default all namespaces."""
+    proxy_timeout: NotRequired[str]
+    """The longest that one request may take, as a Go duration. Default 180s, upstream's."""
+    response_header_timeout: NotRequired[str]
+    """The longest until a sandbox begins to answer, as a Go duration. Default proxy_timeout, since a command answers
+    when it ends; upstream's is 30s."""
+    shutdown_timeout: NotRequired[str]
+    """How long requests may go on when a pod ends, as a Go duration; the pod has 15 s more. Default 30s,
+    upstream's."""
+    max_retries: NotRequired[int]
+    """Attempts after the first to reach a sandbox. Default 3, upstream's."""
+    retry_initial_delay: NotRequired[str]
+    """The pause before the second attempt, as a Go duration; it doubles from there. Default 200ms, upstream's."""
+    retry_max_delay: NotRequired[str]
+    """The longest such pause. Default 800ms, upstream's."""
+    max_request_bytes: NotRequired[int]
+    """The largest request body. Default 0, upstream's: no limit, since agents upload files."""
+    access_log: NotRequired[bool]
+    """Whether each request is logged. Default true, upstream's."""
+    log_level: NotRequired[str]
+    """`debug`, `info` or `error`. Default info, upstream's."""
+    cluster_domain: NotRequired[str]
+    """The cluster's DNS domain. Default cluster.local, upstream's."""
+    unsafe_loopback_targets: NotRequired[bool]
+    """Whether a caller may have the router connect to its own loopback; for a sandbox in the router's own pod.
+    Default false, upstream's."""
+    otlp_endpoint: NotRequired[str]
+    """Address of the OTLP gRPC collector that traces go to, as in http://collector.observability:4317. Default
+    none."""
+    otlp_metrics: NotRequired[bool]
+    """Whether metrics go there too, beside being served for scraping. Default false."""
+    clients: NotRequired[list[RouterClientArgs]]
+    """Who may open connections to the router. Default every pod of the cluster but sandboxes."""
+    load_balancers: NotRequired[list[str]]
+    """Address ranges that may do so too, in CIDR notation. GKE's Gateways come from 130.211.0.0/22 and 35.191.0.0/16,
+    regional and internal ones also from the proxy-only subnet. Default none."""
+    scraped_from: NotRequired[list[str]]
+    """Namespaces whose pods may read the metrics. Default every namespace of the cluster."""
+    priority_class: NotRequired[str]
+    """A PriorityClass that exists already. Default none, the cluster's default priority."""
     requests: NotRequired[dict[str, pulumi.Input[str]]]
     """Resources that each pod is sure of, as Kubernetes quantities. Default 250m CPU, 256Mi memory, upstream's."""
     limits: NotRequired[dict[str, pulumi.Input[str]]]
     """Resources that no pod exceeds, as Kubernetes quantities. Default 2 CPU, 1Gi memory, upstream's."""
+    extra_args: NotRequired[list[str]]
+    """More flags for the router, after those that the arguments above come to. Default none."""
 
 
 class SandboxRouter(pulumi.ComponentResource):
-    """The router, at `sandbox-router-svc` port 8080 in its namespace."""
+    """The router, at `sandbox-router-svc` in its namespace: port 8080, or 8443 with TLS."""
 
     url: pulumi.Output[str]
     """Its address inside the cluster."""
@@ -82,138 +148,16 @@ class SandboxRouter(pulumi.ComponentResource):
         require_valid(SandboxRouterArgs, name, args)
         super().__init__("agent-sandbox:index:SandboxRouter", name, {**args}, opts)
         namespace = args.get("namespace", SYSTEM_NAMESPACE)
-
-        def declare(role: str, manifest: Manifest, *after: pulumi.Resource) -> KubernetesObject:
-            metadata: dict[str, Any] = {"name": ROLE, "labels": {**MANAGED_BY, **LABELS}}
-            if not manifest["kind"].startswith("Cluster"):
-                metadata["namespace"] = namespace
-            manifest = {**manifest, "metadata": {**metadata, **manifest.get("metadata", {})}}
-            return KubernetesObject(f"{name}-{role}", manifest, pulumi.ResourceOptions(parent=self, depends_on=after))
-
-        account = declare("account", {"apiVersion": "v1", "kind": "ServiceAccount"})
-        rights = [declare(role, manifest, account) for role, manifest in _rights(args, namespace).items()]
-        declare("network-policy", _network_policy())
-        declare("budget", disruption_budget(ROLE, namespace, SELECTOR))
-        declare("deployment", _deployment(args), account, *rights)
-        declare("service", _service())
-        self.url = pulumi.Output.from_input(f"http://{SERVICE}.{namespace}.svc:8080")
+        before: list[pulumi.Resource] = []
+        for role, manifest in _router_objects.manifests(args, namespace).items():
+            options = pulumi.ResourceOptions(parent=self, depends_on=before if role == "deployment" else None)
+            made = KubernetesObject(f"{name}-{role}", manifest, options)
+            if role in _BEFORE_THE_PODS:
+                before.append(made)
+        scheme, port = ("https", 8443) if "tls" in args else ("http", 8080)
+        self.url = pulumi.Output.from_input(f"{scheme}://{_router_objects.SERVICE}.{namespace}.svc:{port}")
         self.register_outputs({"url": self.url})
 
 
-def _flags(args: SandboxRouterArgs) -> list[str]:
-    timeout = args.get("proxy_timeout", "180s")
-    flags = [
-        "--http-bind-address=:8080",
-        "--metrics-bind-address=:9090",
-        "--health-probe-bind-address=:8081",
-        f"--proxy-timeout={timeout}",
-        # A command answers when it ends: upstream's 30s to the first header would cut off longer ones.
-        f"--response-header-timeout={timeout}",
-        "--cache-enabled=true",  # members of a warm pool have no Service, so nothing else leads to them
-    ]
-    if "sandbox_namespace" in args:
-        flags.append(f"--cache-namespace={args['sandbox_namespace']}")
-    if args.get("authorizer", "tokenreview") == "tokenreview":
-        return [*flags, "--authz-mode=tokenreview", "--authz-tokenreview-require-token=true"]
-    return [*flags, "--authz-mode=allow-all"]
-
-
-def _deployment(args: SandboxRouterArgs) -> Manifest:
-    container = {
-        "name": ROLE,
-        "image": args["image"],
-        "imagePullPolicy": "IfNotPresent",
-        "args": _flags(args),
-        "ports": [
-            {"name": "proxy", "containerPort": 8080},
-            {"name": "metrics", "containerPort": 9090},
-            {"name": "healthz", "containerPort": 8081},
-        ],
-        "startupProbe": {
-            "httpGet": {"path": "/healthz", "port": "healthz"},
-            "periodSeconds": 2,
-            "failureThreshold": 30,
-        },
-        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "healthz"}, "periodSeconds": 10},
-        "readinessProbe": {
-            "httpGet": {"path": "/readyz", "port": "healthz"},
-            "periodSeconds": 5,
-            "failureThreshold": 2,
-        },
-        "resources": {"requests": args.get("requests", REQUESTS), "limits": args.get("limits", LIMITS)},
-        "securityContext": restricted_container(),
-    }
-    pod = {
-        "serviceAccountName": ROLE,
-        "enableServiceLinks": False,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "securityContext": restricted_pod(),
-        "topologySpreadConstraints": spread(SELECTOR),
-        "terminationGracePeriodSeconds": 45,  # 30s in which the router drains, and a little more
-        "containers": [container],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "spec": {
-            "replicas": args.get("replicas", 2),
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "selector": {"matchLabels": SELECTOR},
-            "template": {"metadata": {"labels": LABELS}, "spec": pod},
-        },
-    }
-
-
-def _service() -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": SERVICE, "annotations": NO_WAIT},
-        "spec": {"selector": SELECTOR, "ports": [{"name": "proxy", "port": 8080, "targetPort": "proxy"}]},
-    }
-
-
-def _rights(args: SandboxRouterArgs, namespace: str) -> dict[str, Manifest]:
-    """To read pods for its cache, in one namespace or all; to review tokens if it authorizes by them."""
-    subject = [{"kind": "ServiceAccount", "name": ROLE, "namespace": namespace}]
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-    where: dict[str, Any] = {"namespace": args["sandbox_namespace"]} if "sandbox_namespace" in args else {}
-    scope = "" if where else "Cluster"
-    rights = {
-        "role": _rbac(f"{scope}Role", where, rules=rules),
-        "role-binding": _rbac(f"{scope}RoleBinding", where, roleRef=_role(f"{scope}Role", ROLE), subjects=subject),
-    }
-    if args.get("authorizer", "tokenreview") == "tokenreview":
-        delegator = _role("ClusterRole", "system:auth-delegator")
-        named = {"name": f"{ROLE}-auth-delegator"}
-        rights["token-review"] = _rbac("ClusterRoleBinding", named, roleRef=delegator, subjects=subject)
-    return rights
-
-
-def _rbac(kind: str, metadata: Manifest, **content: Any) -> Manifest:
-    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, **content}
-
-
-def _role(kind: str, name: str) -> Manifest:
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
-
-
-def _network_policy() -> Manifest:
-    """In: anybody inside the cluster to the proxy, whom the authorizer judges. Out: DNS, the API server, sandboxes."""
-    sandboxes = {
-        "namespaceSelector": {},
-        "podSelector": {"matchExpressions": [{"key": SANDBOX_LABEL, "operator": "Exists"}]},
-    }
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "spec": {
-            "podSelector": {"matchLabels": SELECTOR},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [
-                {"from": [{"namespaceSelector": {}}], "ports": [{"port": "proxy"}, {"port": "metrics"}]},
-                {"ports": [{"port": "healthz"}]},
-            ],
-            "egress": [dns_egress(), kubernetes_api_egress(), {"to": [sandboxes]}],
-        },
-    }
+_BEFORE_THE_PODS = ("account", "role", "role-binding", "token-review", "scoped-token", "certificate")
+"""What a pod cannot start without."""

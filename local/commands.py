@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command("doctor", _doctor, "List every tool: version, origin, path.")
     doctor.add_argument("--json", action="store_true", help="print it as JSON")
     command("toolchain", _toolchain, "Get every tool that is missing.")
+    release = command("release", _release, "Show what an upstream release would change, and pin its checksum.")
+    release.add_argument("version", help="the release, as in v1.0.2")
+    release.add_argument(
+        "--from", dest="place", metavar="PLACE", help="a folder, or a mirror of upstream's release page"
+    )
+    release.add_argument("--dry-run", action="store_true", help="only show")
     return parser
 
 
@@ -358,4 +364,19 @@ def _doctor(options: argparse.Namespace) -> int:
 def _toolchain(_: argparse.Namespace) -> int:
     tools = toolchain.ensure()
     out.print(f"All {len(tools.found)} tools are there; `make doctor` lists them.")
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    import releases
+    from local import release
+
+    candidate = release.look(options.version, options.place or releases.RELEASE_PAGE)
+    for line in release.changes(candidate):
+        out.print(line, markup=False)
+    if options.dry_run:
+        out.print(f"\nNothing was pinned. Its sha256 is {candidate.sha256}")
+        return 0
+    out.print(f"\n{release.pin(candidate)}")
+    out.print(f"A stack installs it with agent-sandbox:controller: {{release: {candidate.version}}}", markup=False)
     return 0

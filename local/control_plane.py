@@ -2,7 +2,7 @@
 
 kwokctl makes, starts and wires them, as plain processes on loopback; this module tells it which
 binaries to use and dresses the cluster as GKE would hand it over: two nodes, the gVisor runtime
-class, the Gateway API. What runs on the cluster is Pulumi's.
+class, the Gateway API and GKE's own kinds. What runs on the cluster is Pulumi's.
 """
 
 import json
@@ -33,6 +33,7 @@ PORTS = (
 )
 """As kwokctl's configuration names them."""
 MANIFESTS = CHECKOUT / "local" / "cluster"
+KINDS = MANIFESTS / "kinds"
 START_TIMEOUT = 120
 """Seconds for the API server to answer; it takes about four."""
 WAY_OUT = "If its port was taken meanwhile, `make down` and `make up` choose another."
@@ -66,11 +67,12 @@ class ControlPlane:
     def dress(self) -> None:
         """Serve what GKE serves beyond Kubernetes, if that was not done yet; `ensure` comes first."""
         if not self._dressed.exists():
-            self._apply(gateway_api())
+            self._apply(gateway_api(), KINDS)
             self._dressed.touch()
 
-    def _apply(self, manifests: Path) -> None:
-        self.kubectl("apply", "--server-side", "--field-manager=agent-sandbox-local", f"--filename={manifests}")
+    def _apply(self, *folders: Path) -> None:
+        files = [f"--filename={folder}" for folder in folders]
+        self.kubectl("apply", "--server-side", "--field-manager=agent-sandbox-local", *files)
 
     @property
     def logs(self) -> Path:

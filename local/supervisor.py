@@ -2,10 +2,11 @@
 
 kwok's nodes run no containers. A Deployment whose image is one that the toolchain has a binary for
 is therefore run here as a host process, one for each Deployment, with the arguments that it declares
-and as the service account that it names, so that what the stack declares is what is tried, its RBAC
-included. What differs is said in OVERRIDES. A process that dies is started again.
+and as the service account that it names, with the Secrets that it mounts, so that what the stack
+declares is what is tried, its RBAC included. What differs is said in OVERRIDES. A process that dies is started again.
 """
 
+import base64
 import contextlib
 import json
 import signal
@@ -46,11 +47,15 @@ OVERRIDES = {
     ],
     "sandbox-router": [
         "--http-bind-address=127.0.0.1:{http}",
+        "--https-bind-address=127.0.0.1:{https}",
         "--metrics-bind-address=127.0.0.1:{metrics}",
         "--health-probe-bind-address=127.0.0.1:{health}",
     ],
 }
 """Arguments put after the declared ones, which they therefore replace: loopback, on free ports."""
+
+OPTIONAL = ("--http-bind-address=", "--https-bind-address=")
+"""Listeners that a Deployment may do without; one that it does not declare, or declares empty, stays closed."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Workload:
     binary: str
     arguments: tuple[str, ...]
     service_account: str
+    secrets: tuple[tuple[str, str], ...] = ()
+    """The folders that Secrets are mounted at, and the Secrets' names."""
 
 
 @dataclass
@@ -90,8 +97,23 @@ def workloads(deployments: list[Json]) -> dict[str, Workload]:
                 BINARIES[repository],
                 tuple(container.get("args", ())),
                 pod.get("serviceAccountName", "default"),
+                _mounted_secrets(pod, container),
             )
     return found
+
+
+def _mounted_secrets(pod: Json, container: Json) -> tuple[tuple[str, str], ...]:
+    names = {each["name"]: each["secret"]["secretName"] for each in pod.get("volumes", ()) if "secret" in each}
+    return tuple(
+        (each["mountPath"], names[each["name"]]) for each in container.get("volumeMounts", ()) if each["name"] in names
+    )
+
+
+def overrides(workload: Workload, ports: dict[str, int]) -> list[str]:
+    """The arguments that bring the workload's listeners to loopback."""
+    declared = {f"{flag}=": value for flag, _, value in (text.partition("=") for text in workload.arguments)}
+    made = [text.format(**ports) for text in OVERRIDES[workload.binary]]
+    return [text for text in made if not text.startswith(OPTIONAL) or declared.get(text[: text.index("=") + 1])]
 
 
 class Supervisor:
@@ -124,7 +146,7 @@ class Supervisor:
                 self._end(key)
         for key, workload in wanted.items():
             run = self.runs.setdefault(
-                key, Run(workload, {name: free_port() for name in ("http", "metrics", "health")})
+                key, Run(workload, {name: free_port() for name in ("http", "https", "metrics", "health")})
             )
             if run.process is None or run.process.poll() is not None:
                 self._start(run)
@@ -138,12 +160,14 @@ class Supervisor:
             run.next_start = now + (min(10.0, 0.5 * 2**run.restarts) if died_young and run.restarts > 0 else 0)
         if now < run.next_start or not self._api_is_served(run.workload):
             return
-        arguments = [text.format(**run.ports) for text in OVERRIDES[run.workload.binary]]
+        folders = self._mount(run.workload)
+        if folders is None:
+            return
         kubeconfig = self._kubeconfig_of(run.workload)
         command = [
             self.binaries[run.workload.binary],
-            *run.workload.arguments,
-            *arguments,
+            *(_moved(text, folders) for text in run.workload.arguments),
+            *overrides(run.workload, run.ports),
             f"--kubeconfig={kubeconfig}",
         ]
         with self._log(run.workload) as log:
@@ -159,6 +183,22 @@ class Supervisor:
             return True
         groups = [SANDBOXES, EXTENSIONS] if "--extensions" in workload.arguments else [SANDBOXES]
         return all(self.api.find(group) is not None for group in groups)
+
+    def _mount(self, workload: Workload) -> dict[str, str] | None:
+        """Write the workload's Secrets to files; returns where for each mount, or None while one is missing."""
+        folders = {}
+        for mount, name in workload.secrets:
+            secret = self.api.find(f"/api/v1/namespaces/{workload.namespace}/secrets/{name}")
+            if secret is None:
+                return None  # a pod would wait for it, too
+            folder = (
+                self.state.root / "run" / f"{workload.namespace}-{workload.name}" / mount.strip("/").replace("/", "-")
+            )
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for key, value in secret.get("data", {}).items():
+                (folder / key).write_bytes(base64.b64decode(value))
+            folders[mount] = str(folder)
+        return folders
 
     def _kubeconfig_of(self, workload: Workload) -> Path:
         """The administrator's kubeconfig, acting as the workload's service account and its groups."""
@@ -207,6 +247,15 @@ class Supervisor:
             partial = file.with_suffix(".partial")
             partial.write_text(text)
             partial.replace(file)
+
+
+def _moved(argument: str, folders: dict[str, str]) -> str:
+    """An argument with the path of a mounted file in it, as that file lies here."""
+    flag, separator, value = argument.partition("=")
+    for mount, folder in folders.items():
+        if value.startswith(f"{mount}/"):
+            return f"{flag}{separator}{folder}{value.removeprefix(mount)}"
+    return argument
 
 
 def report_file(state: State) -> Path:

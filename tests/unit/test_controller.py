@@ -5,16 +5,18 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
 from components import AgentSandboxController, AgentSandboxControllerArgs, ArgumentError, ManifestError, _upstream
+from local.differences import differences
+from tests.layouts import without_webhook
 
 
 def hardened(release: AgentSandboxControllerArgs, **changes: Any) -> list[dict[str, Any]]:
     documents = _upstream.load(release["manifest"], release["sha256"])
-    settings = {"image": "registry.example/controller:v1", "replicas": 2, "resources": {}, "flags": ()}
-    return _upstream.harden(documents, **{**settings, **changes})
+    return _upstream.harden(documents, _upstream.Changes(**{"image": "registry.example/controller:v1", **changes}))
 
 
 def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
@@ -73,7 +75,7 @@ def test_a_release_without_the_webhook_gets_no_flag_of_it(release: AgentSandboxC
     (deployment,) = of_kind(documents, "Deployment")
     ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     ports[:] = [port for port in ports if port["name"] != "webhook"]
-    (made,) = of_kind(_upstream.harden(documents, "a:v1", 2, {}, ()), "Deployment")
+    (made,) = of_kind(_upstream.harden(documents, _upstream.Changes("a:v1")), "Deployment")
     assert "--enable-webhook=false" not in made["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
@@ -104,7 +106,7 @@ def test_rights_that_only_the_webhook_used_are_gone(release: AgentSandboxControl
 def test_upstreams_documents_are_not_changed_in_place(release: AgentSandboxControllerArgs) -> None:
     documents = _upstream.load(release["manifest"], release["sha256"])
     before = copy.deepcopy(documents)
-    _upstream.harden(documents, "a:v1", 2, {}, ())
+    _upstream.harden(documents, _upstream.Changes("a:v1"))
     assert documents == before
 
 
@@ -114,7 +116,7 @@ def test_a_manifest_of_another_layout_is_refused_rather_than_half_hardened(
     documents = _upstream.load(release["manifest"], release["sha256"])
     without = [document for document in documents if document["kind"] != "Deployment"]
     with pytest.raises(ManifestError, match="0 objects of kind Deployment"):
-        _upstream.harden(without, "a:v1", 2, {}, ())
+        _upstream.harden(without, _upstream.Changes("a:v1"))
 
 
 def test_the_component_protects_the_controller_and_its_namespace(
@@ -139,3 +141,81 @@ def test_both_sources_at_once_are_refused(build: Any, release: AgentSandboxContr
     both: AgentSandboxControllerArgs = {**release, "source": "managed"}
     with pytest.raises(ArgumentError, match="Both would own the same CRDs"):
         build(lambda: AgentSandboxController("c", both))
+
+
+def container_of(made: dict[str, Any]) -> dict[str, Any]:
+    (container,) = made["c-deployment-agent-sandbox-controller"]["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def test_a_profile_sets_flags_and_resources_and_single_flags_differ_from_it(
+    build: Any, release: AgentSandboxControllerArgs
+) -> None:
+    args: AgentSandboxControllerArgs = {
+        **release,
+        "profile": "high-throughput",
+        "tuning": {"api_connections": 8, "sandbox_warm_pool_max_refill_rate": 12.5, "enable_warm_pool_eviction": False},
+        "extra_args": ["--enable-pprof"],
+    }
+    container = container_of(build(lambda: AgentSandboxController("c", args)))
+    assert {"--api-connections=8", "--separate-watch-connection=true", "--cache-label-selectors=true"} <= set(
+        container["args"]
+    )
+    assert {"--sandbox-warm-pool-max-refill-rate=12.5", "--enable-warm-pool-eviction=false"} <= set(container["args"])
+    assert container["args"][-1] == "--enable-pprof"
+    assert container["resources"]["limits"] == {"cpu": "4", "memory": "4Gi"}
+
+
+def test_the_default_profile_is_upstreams_flags(build: Any, release: AgentSandboxControllerArgs) -> None:
+    container = container_of(build(lambda: AgentSandboxController("c", release)))
+    assert container["args"] == ["--leader-elect=true", "--extensions", "--enable-webhook=false"]
+
+
+def test_the_image_comes_from_a_mirror_and_by_its_digest(build: Any, release: AgentSandboxControllerArgs) -> None:
+    digest = f"sha256:{'b' * 64}"
+    args: AgentSandboxControllerArgs = {**release, "image_registry": "mirror.example/agents", "image_digest": digest}
+    args["image"] = pulumi.Output.from_input("registry.k8s.io/agent-sandbox/agent-sandbox-controller:v1")
+    container = container_of(build(lambda: AgentSandboxController("c", args)))
+    assert container["image"] == f"mirror.example/agents/agent-sandbox-controller:v1@{digest}"
+
+
+def test_traces_have_an_address_and_a_way_out(build: Any, release: AgentSandboxControllerArgs) -> None:
+    args: AgentSandboxControllerArgs = {**release, "otlp_endpoint": "http://collector.observability:4317"}
+    made = build(lambda: AgentSandboxController("c", args))
+    container = container_of(made)
+    assert "--enable-tracing=true" in container["args"]
+    assert container["env"] == [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector.observability:4317"}]
+    egress = made["c-networkpolicy-agent-sandbox-controller"]["spec"]["egress"]
+    assert {"ports": [{"port": 4317, "protocol": "TCP"}]} in egress
+
+
+def test_fairness_gives_claims_seats_that_nobody_borrows_and_bounds_the_rest(
+    build: Any, release: AgentSandboxControllerArgs
+) -> None:
+    made = build(lambda: AgentSandboxController("c", {**release, "api_fairness": {"critical_shares": 80}}))
+    critical = made["c-prioritylevelconfiguration-agent-sandbox-critical"]["spec"]["limited"]
+    bulk = made["c-prioritylevelconfiguration-agent-sandbox-bulk"]["spec"]["limited"]
+    assert (critical["nominalConcurrencyShares"], critical["lendablePercent"]) == (80, 0)
+    assert bulk["borrowingLimitPercent"] == 100
+    order = {
+        name: made[f"c-flowschema-agent-sandbox-{name}"]["spec"]["matchingPrecedence"] for name in ("critical", "bulk")
+    }
+    assert order["critical"] < order["bulk"] < 9000
+
+
+def test_a_priority_class_of_ones_own_takes_the_place_of_the_components(
+    build: Any, release: AgentSandboxControllerArgs
+) -> None:
+    made = build(lambda: AgentSandboxController("c", {**release, "priority_class": "platform"}))
+    assert "c-priorityclass-agent-sandbox-system" not in made
+    pod = made["c-deployment-agent-sandbox-controller"]["spec"]["template"]["spec"]
+    assert pod["priorityClassName"] == "platform"
+
+
+def test_upstreams_layout_without_webhook_is_hardened_alike(release: AgentSandboxControllerArgs) -> None:
+    newer = _upstream.documents(without_webhook(Path(release["manifest"]).read_text()).encode())
+    ours, theirs = hardened(release), _upstream.harden(newer, _upstream.Changes("registry.example/controller:v1"))
+    assert [str(each) for each in differences(ours, theirs)] == [
+        "- spec.template.spec.containers[agent-sandbox-controller].args[]: --enable-webhook=false"
+    ]

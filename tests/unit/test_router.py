@@ -73,6 +73,93 @@ def test_it_runs_restricted_spread_and_behind_a_budget(build: Any) -> None:
     assert made["r-budget"]["spec"]["maxUnavailable"] == 1
 
 
+def pod(made: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = made["r-deployment"]["spec"]["template"]["spec"]
+    return found
+
+
+def test_tls_closes_plain_http_and_reads_its_files_from_the_secrets(build: Any) -> None:
+    tls: Any = {"secret": "cert", "mtls_mode": "required", "client_ca_secret": "ca"}
+    made = build(lambda: SandboxRouter("r", {"image": IMAGE, "tls": tls}))
+    assert {"--http-bind-address=", "--https-bind-address=:8443", "--mtls-mode=required"} <= set(flags(made))
+    mounted = {each["name"]: each["mountPath"] for each in pod(made)["containers"][0]["volumeMounts"]}
+    secrets = {each["name"]: each["secret"]["secretName"] for each in pod(made)["volumes"]}
+    assert secrets == {"tls": "cert", "client-ca": "ca"}
+    assert f"--tls-key-file={mounted['tls']}/tls.key" in flags(made)
+    assert f"--tls-client-ca-file={mounted['client-ca']}/ca.crt" in flags(made)
+    assert [port["port"] for port in made["r-service"]["spec"]["ports"]] == [8443]
+    (entrance, *_) = made["r-network-policy"]["spec"]["ingress"]
+    assert entrance["ports"] == [{"port": "proxy-tls"}]
+
+
+def test_plain_http_beside_tls_takes_a_word_that_says_so(build: Any) -> None:
+    made = build(lambda: SandboxRouter("r", {"image": IMAGE, "tls": {"secret": "c", "unsafe_plain_http": True}}))
+    assert [port["port"] for port in made["r-service"]["spec"]["ports"]] == [8080, 8443]
+
+
+def test_a_certificate_is_asked_of_cert_manager_for_the_services_names(build: Any) -> None:
+    made = build(lambda: SandboxRouter("r", {"image": IMAGE, "tls": {"issuer": {"name": "ca"}}}))
+    spec = made["r-certificate"]["spec"]
+    assert "sandbox-router-svc.agent-sandbox-system.svc" in spec["dnsNames"]
+    assert spec["secretName"] == pod(made)["volumes"][0]["secret"]["secretName"]
+
+
+def test_scoped_tokens_need_no_right_at_all(build: Any) -> None:
+    made = build(
+        lambda: SandboxRouter("r", {"image": IMAGE, "authorizer": "scoped-token", "scoped_token": {"secret": "k"}})
+    )
+    assert {"--authz-mode=scoped-token", "--cache-enabled=false"} <= set(flags(made))
+    assert not {"r-role", "r-role-binding", "r-token-review", "r-scoped-token"} & set(made)
+    assert len(made["r-network-policy"]["spec"]["egress"]) == 2, "DNS and sandboxes, and not the API server"
+
+
+def test_an_autoscaler_is_the_only_one_to_say_how_many(build: Any) -> None:
+    scaling: Any = {"min_replicas": 3, "max_replicas": 9}
+    made = build(lambda: SandboxRouter("r", {"image": IMAGE, "autoscaler": scaling}))
+    assert "replicas" not in made["r-deployment"]["spec"]
+    assert made["r-autoscaler"]["spec"]["minReplicas"] == 3
+
+
+def test_sandboxes_are_nobodys_clients_and_clients_can_be_named(build: Any) -> None:
+    (entrance, *_) = build(lambda: SandboxRouter("r", {"image": IMAGE}))["r-network-policy"]["spec"]["ingress"]
+    (anybody,) = entrance["from"]
+    assert anybody["podSelector"]["matchExpressions"][0]["operator"] == "DoesNotExist"
+    args: SandboxRouterArgs = {"image": IMAGE, "clients": [{"namespace": "apps"}], "load_balancers": ["35.191.0.0/16"]}
+    (entrance, *_) = build(lambda: SandboxRouter("r", args))["r-network-policy"]["spec"]["ingress"]
+    named, balancer = entrance["from"]
+    assert named["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "apps"}
+    assert balancer == {"ipBlock": {"cidr": "35.191.0.0/16"}}
+    args["clients"], args["load_balancers"] = [], []
+    rules = build(lambda: SandboxRouter("r", args))["r-network-policy"]["spec"]["ingress"]
+    assert [rule["ports"] for rule in rules] == [[{"port": "metrics"}], [{"port": "healthz"}]], "nobody comes in"
+
+
+def test_a_pod_has_as_long_to_end_as_its_requests_and_a_little_more(build: Any) -> None:
+    made = build(lambda: SandboxRouter("r", {"image": IMAGE, "shutdown_timeout": "2m"}))
+    assert pod(made)["terminationGracePeriodSeconds"] == 135
+
+
+def test_every_argument_that_is_a_flag_becomes_one(build: Any) -> None:
+    args: SandboxRouterArgs = {
+        "image": IMAGE,
+        "token_audiences": ["sandboxes", "agents"],
+        "token_review_ttl": "10s",
+        "max_retries": 0,
+        "access_log": False,
+        "otlp_endpoint": "http://collector:4317",
+        "extra_args": ["--zap-encoder=json"],
+    }
+    assert {
+        "--authz-tokenreview-audiences=sandboxes,agents",
+        "--authz-tokenreview-ttl=10s",
+        "--upstream-max-retries=0",
+        "--access-log=false",
+        "--enable-tracing=true",
+        "--enable-otel-metrics=false",
+        "--zap-encoder=json",
+    } <= set(flags(build(lambda: SandboxRouter("r", args))))
+
+
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [

@@ -81,7 +81,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"controller": {"source": "managed", "release": "v0.5.6"}}, "Both would own the same CRDs."),
     ({"controller": {"source": "managed", "manifest": "x.yaml"}}, "though the source is managed"),
     (
-        {"controller": {"release": "v0.5.6", "manifest": "x.yaml", "sha256": "0", "image": IMAGE}},
+        {"controller": {"release": "v0.5.6", "manifest": "x.yaml", "sha256": "0" * 64, "image": IMAGE}},
         "two releases at once",
     ),
     ({"controller": {"manifest": "x.yaml", "image": IMAGE}}, "agent-sandbox:controller.sha256: nothing is given"),
@@ -135,6 +135,47 @@ def test_an_entry_lives_where_that_one_lives_which_it_names() -> None:
     assert parsed.warm_pools["python"]["namespace"] == parsed.claims["c"]["namespace"] == "team"
     assert parsed.admission["rules"]["namespaces"] == ["sandboxes", "team"]
     assert parsed.access["app"]["sandbox_namespaces"] == ["sandboxes"]
+
+
+def test_gateway_and_observability_are_there_where_they_are_asked_for() -> None:
+    assert settings.parse(GOOD).gateway is None
+    assert settings.parse({**GOOD, "gateway": {}, "observability": {}}).observability is None
+
+
+def test_the_gateway_knows_what_the_router_was_told_and_the_router_lets_its_load_balancer_in() -> None:
+    router = {"proxyTimeout": "10m", "tls": {"secret": "c"}}
+    gateway = {"exposure": "external", "tls": {"certificateMap": "m"}}
+    existing = {"target": "existing", "context": "c"}
+    parsed = settings.parse({**GOOD, **existing, "router": router, "gateway": gateway})
+    assert parsed.gateway is not None
+    assert parsed.gateway["router_timeout"] == "10m"
+    assert parsed.gateway["router_tls"] is True
+    assert "await_address" not in parsed.gateway
+    assert parsed.router["load_balancers"] == ["130.211.0.0/22", "35.191.0.0/16"]
+    local = settings.parse({**GOOD, "gateway": gateway}).gateway
+    assert local is not None
+    assert local["await_address"] is False, "nobody gives a simulated cluster an address"
+
+
+def test_a_regional_gateway_asks_for_the_subnet_of_its_proxies() -> None:
+    with pytest.raises(settings.SettingsError, match="which the router's network policy would drop"):
+        settings.parse({**GOOD, "gateway": {"exposure": "internal"}})
+    ranges = ["130.211.0.0/22", "35.191.0.0/16", "10.9.0.0/23"]
+    settings.parse({**GOOD, "gateway": {"exposure": "internal"}, "router": {"loadBalancers": ranges}})
+
+
+def test_alerts_know_the_stacks_pools() -> None:
+    pools = {"python": {"template": "python", "replicas": 7}, "cold": {"template": "python", "replicas": 0}}
+    parsed = settings.parse({**GOOD, "warmPools": pools, "observability": {"collector": "google"}})
+    assert parsed.observability is not None
+    assert parsed.observability["pools"] == [{"namespace": "sandboxes", "template": "python", "replicas": 7}]
+
+
+def test_the_router_has_the_controllers_priority() -> None:
+    assert settings.parse(GOOD).router["priority_class"] == "agent-sandbox-system"
+    own = settings.parse({**GOOD, "controller": {"priorityClass": "platform"}})
+    assert own.router["priority_class"] == own.controller["priority_class"] == "platform"
+    assert "priority_class" not in settings.parse({**GOOD, "controller": {"source": "managed"}}).router
 
 
 def test_an_own_manifest_takes_the_place_of_a_release() -> None:
