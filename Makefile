@@ -26,8 +26,8 @@ down: ## end and delete everything that `make up` made
 destroy: ## delete the stack's resources, keep the control plane
 	$(local) destroy $(ARGS)
 
-status: ## is the platform well? exits 1 if not
-	$(local) status $(ARGS)
+status: ## is the platform well? exits 1 if not (STACK=existing)
+	$(local) status $(if $(STACK),--stack $(STACK)) $(ARGS)
 
 claim: ## take a sandbox out of the warm pool (COUNT=20, POOL=python)
 	$(local) claim $(if $(COUNT),--count $(COUNT)) $(if $(POOL),--pool $(POOL)) $(ARGS)

@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from local import claims, processes, status, supervisor, toolchain
-from local.api import Api
+from local.api import Api, ApiError
 from local.bootstrap import locked
 from local.console import Failure, duration, out, say, step
 from local.control_plane import ControlPlane
@@ -61,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
     command("down", _down, "End and delete everything that `up` made, but for the tools.")
     shown = command("status", _status, "Say whether the platform is well; exit 1 if not.")
+    shown.add_argument("--stack", default=STACK, metavar="NAME", help="of the stack in Pulumi.NAME.yaml (local)")
+    shown.add_argument("--config-file", type=Path, metavar="FILE", help="of the stack in FILE")
     shown.add_argument("--json", action="store_true", help="print it as JSON")
     taken = command("claim", _claim, "Take sandboxes out of a warm pool, and say how long it took.")
     taken.add_argument("--pool", help="the warm pool, where there are several")
@@ -220,21 +222,45 @@ def _down(_: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    state = State.of_checkout()
-    if not state.kubeconfig.exists():
-        found = status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
-    else:
-        found = status.of_local(state, ControlPlane(state, Toolchain({})))
+    elsewhere = options.stack != STACK or options.config_file
+    found = _of_stack(options.config_file or _stack_file(options.stack)) if elsewhere else _of_checkout()
     if options.json:
         print(json.dumps(found.as_json(), indent=2))
     else:
         _print_status(found)
-        out.print(
-            "\nAll is well."
-            if found.well
-            else "\nNot all is well. `make logs` tells more; `make up` repairs what it can."
-        )
+        way_out = "" if elsewhere else " `make logs` tells more; `make up` repairs what it can."
+        out.print("\nAll is well." if found.well else f"\nNot all is well.{way_out}")
     return 0 if found.well else 1
+
+
+def _of_checkout() -> status.Status:
+    state = State.of_checkout()
+    if not state.kubeconfig.exists():
+        return status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
+    return status.of_local(state, ControlPlane(state, Toolchain({})))
+
+
+def _of_stack(file: Path) -> status.Status:
+    """The platform on the cluster that a stack file names, through the kubeconfig and the context that it names."""
+    import settings
+
+    check_settings(file)
+    stack = settings.read(file)
+    if stack.target == "local":
+        return _of_checkout()
+    kubeconfig = Path(stack.kubeconfig).expanduser() if stack.kubeconfig else None
+    try:
+        return status.of_cluster(Api(kubeconfig, stack.context))
+    except ApiError as error:
+        return status.Status([status.Check("kubeconfig", False, str(error))])
+
+
+def _stack_file(name: str) -> Path:
+    file = CHECKOUT / f"Pulumi.{name}.yaml"
+    if not file.exists():
+        known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+        raise Failure(f"There is no stack file {file.name} (there are: {', '.join(known)}).")
+    return file
 
 
 def _print_status(found: status.Status) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 from pulumi import automation
 
 from local import processes
@@ -26,7 +27,6 @@ from local.console import Failure, Step
 from local.paths import CHECKOUT, State
 from local.toolchain import Toolchain
 
-PROJECT = "agent-sandbox"
 POLICIES = CHECKOUT / "policies"
 BIN = CHECKOUT / "local" / "bin"
 """Stands in for what an engine that was built from source lacks."""
@@ -48,22 +48,30 @@ class EngineFailure(Failure):
 
 
 class Engine:
-    """One stack in the checkout's own backend."""
+    """One stack in the checkout's own backend: of the checkout's own program, or of another `project`'s."""
 
-    def __init__(self, stack: str, state: State, toolchain: Toolchain, config_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        stack: str,
+        state: State,
+        toolchain: Toolchain,
+        config_file: Path | None = None,
+        project: Path = CHECKOUT,
+    ) -> None:
         self.state = state
         self.name = stack
+        self.project = str(yaml.safe_load((project / "Pulumi.yaml").read_text())["name"])
         self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
         self.environment = environment(state, toolchain)
         state.backend.mkdir(parents=True, exist_ok=True)
         workspace = automation.LocalWorkspaceOptions(
-            work_dir=str(CHECKOUT),
-            env_vars=self.environment,
+            work_dir=str(project),
+            env_vars={**self.environment, "KUBECONFIG": str(state.kubeconfig)},
             pulumi_home=str(state.pulumi_home),
             pulumi_command=automation.PulumiCommand(str(state.root)),
         )
         self.stack = automation.create_or_select_stack(
-            stack_name=stack, project_name=PROJECT, program=_program, opts=workspace
+            stack_name=stack, project_name=self.project, program=lambda: _run_program(project), opts=workspace
         )
         # After each operation the Automation API asks the CLI for outputs and history, which takes it longer
         # than a small update, and which nobody reads here.
@@ -102,7 +110,7 @@ class Engine:
         return True
 
     def _pending_operations(self) -> bool:
-        file = self.state.backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+        file = self.state.backend / ".pulumi" / "stacks" / self.project / f"{self.name}.json"
         try:
             checkpoint = json.loads(file.read_text())["checkpoint"]
         except FileNotFoundError:
@@ -176,9 +184,9 @@ def has_language_host(pulumi: Path) -> bool:
     return shutil.which("pulumi-language-python", path=f"{pulumi.resolve().parent}:{os.environ['PATH']}") is not None
 
 
-def _program() -> None:
-    """The stack's program, as the CLI would run it."""
-    runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+def _run_program(project: Path) -> None:
+    """The project's program, as the CLI would run it."""
+    runpy.run_path(str(project / "__main__.py"), run_name="__main__")
 
 
 def _require_dead(lock: dict[str, Any]) -> None:

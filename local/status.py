@@ -47,7 +47,7 @@ class Status:
 def of_cluster(api: Api) -> Status:
     """The platform on the cluster behind `api`."""
     try:
-        return Status([*_kinds(api), *_deployments(api), *_pools(api), *_claims(api)])
+        return Status([*_kinds(api), *_deployments(api), *_pools(api), *_claims(api), *_sandboxes(api)])
     except ApiError as error:
         return Status([Check("API server", False, str(error))])
 
@@ -116,9 +116,26 @@ def _claims(api: Api) -> Iterator[Check]:
         yield Check("claims", bound == len(claims), f"{bound} of {len(claims)} bound to a ready sandbox")
 
 
+def _sandboxes(api: Api) -> Iterator[Check]:
+    """Those that belong to no pool and to no claim."""
+    alone = [each for each in api.items(f"{SANDBOXES}/sandboxes") if "ownerReferences" not in each["metadata"]]
+    if alone:
+        well = sum(_holds(each, "Suspended" if _is_suspended(each) else "Ready") for each in alone)
+        detail = f"{well} of {len(alone)} ready or suspended as they should be"
+        yield Check("sandboxes", well == len(alone), detail)
+
+
+def _is_suspended(sandbox: Json) -> bool:
+    return bool(sandbox["spec"].get("operatingMode") == "Suspended")
+
+
 def _is_ready(item: Json) -> bool:
+    return _holds(item, "Ready")
+
+
+def _holds(item: Json, condition: str) -> bool:
     conditions: Iterable[Json] = item.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
 
 
 def _name(item: Json) -> str:
