@@ -4,13 +4,19 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 import components
+import gke
 import settings
 
 stack = settings.load(pulumi.Config())
 if stack.release:
     stack.release.fetch()
 
-cluster = kubernetes.Provider("cluster", kubeconfig=stack.kubeconfig, context=stack.context)
+platform = gke.make(stack.gke) if stack.gke else None
+cluster = (
+    platform.kubernetes
+    if platform
+    else kubernetes.Provider("cluster", kubeconfig=stack.kubeconfig, context=stack.context)
+)
 on_cluster = pulumi.ResourceOptions(provider=cluster)
 
 
@@ -18,15 +24,19 @@ def after(*dependencies: pulumi.Resource) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(provider=cluster, depends_on=dependencies)
 
 
-controller = components.AgentSandboxController("controller", stack.controller, on_cluster)
-router = components.SandboxRouter("router", stack.router, after(controller))
+keeping = pulumi.ResourceOptions(provider=cluster, transformations=[gke.keep_kinds] if platform else None)
+controller = components.AgentSandboxController("controller", stack.controller, keeping)
+system = gke.add_system_namespace(stack.gke, platform) if stack.gke and platform else []
+router = components.SandboxRouter("router", stack.router, after(controller, *system))
 namespace = components.SandboxNamespace(stack.namespace, {}, on_cluster)
+identities = gke.add_identities(stack.gke, platform, namespace) if stack.gke and platform else {}
 
 templates = {
     name: components.SandboxTemplate(name, args, after(controller, namespace)) for name, args in stack.templates.items()
 }
+nodes = platform.ready_for_sandboxes if platform else []
 pools = {
-    name: components.SandboxWarmPool(name, args, after(templates[str(args["template"])]))
+    name: components.SandboxWarmPool(name, args, after(templates[str(args["template"])], *nodes))
     for name, args in stack.warm_pools.items()
 }
 claims = {
@@ -44,3 +54,10 @@ pulumi.export("routerUrl", router.url)
 pulumi.export("templates", {name: each.template_name for name, each in templates.items()})
 pulumi.export("warmPools", {name: each.pool_name for name, each in pools.items()})
 pulumi.export("claims", {name: each.sandbox_name for name, each in claims.items()})
+if platform:
+    pulumi.export("cluster", platform.cluster.cluster_name)
+    pulumi.export("location", platform.cluster.location)
+    pulumi.export("version", platform.cluster.version)
+    pulumi.export("kubeconfig", platform.cluster.kubeconfig)
+    pulumi.export("registry", platform.registry.address)
+    pulumi.export("identities", {name: each.service_account for name, each in identities.items()})

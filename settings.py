@@ -15,6 +15,7 @@ import yaml
 from pulumi.runtime import config as pulumi_config
 
 import releases
+import settings_gke
 from components import (
     AgentSandboxControllerArgs,
     ObservabilityArgs,
@@ -32,7 +33,7 @@ from local.paths import CHECKOUT, State
 from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
-TARGETS = ("local", "existing")
+TARGETS = ("local", "existing", *settings_gke.TARGETS)
 UNPINNED = "0" * 64
 """Stands for the checksum of a release that has none, until the check has said so."""
 
@@ -109,9 +110,22 @@ class StackFile(TypedDict):
     templates: NotRequired[dict[str, SandboxTemplateArgs]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
+    # On GKE alone; settings_gke.py checks what is in them.
+    environment: NotRequired[str]
+    project: NotRequired[str]
+    region: NotRequired[str]
+    zones: NotRequired[list[str]]
+    services: NotRequired[list[str]]
+    network: NotRequired[dict[str, Any]]
+    cluster: NotRequired[dict[str, Any]]
+    node_pools: NotRequired[dict[str, dict[str, Any]]]
+    registry: NotRequired[dict[str, Any]]
+    identities: NotRequired[dict[str, dict[str, Any]]]
+    snapshots: NotRequired[dict[str, Any]]
+    protected: NotRequired[bool]
 
 
-TEXTS = ("target", "kubeconfig", "context", "namespace")
+TEXTS = ("target", "kubeconfig", "context", "namespace", "environment", "project", "region")
 """Keys whose value is a text, which Pulumi hands over as it is, and empty where none is given; the others
 come as JSON."""
 
@@ -135,6 +149,8 @@ class Settings:
     templates: Mapping[str, SandboxTemplateArgs]
     warm_pools: Mapping[str, SandboxWarmPoolArgs]
     claims: Mapping[str, SandboxClaimArgs]
+    gke: settings_gke.Gke | None
+    """What is made on GKE before all that; None on a cluster that is there already."""
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -178,6 +194,8 @@ def parse(values: Mapping[str, Any]) -> Settings:
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
     problems += [*_broken_references(filled), *regional_gateway(filled, PROJECT)]
+    if not problems:
+        problems += settings_gke.problems(filled)
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -197,6 +215,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
         templates=stack["templates"],
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
+        gke=settings_gke.parse(filled),
     )
 
 

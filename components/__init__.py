@@ -8,6 +8,16 @@ from components._upstream import ManifestError
 from components.claim import SandboxClaim, SandboxClaimArgs
 from components.controller import AgentSandboxController, AgentSandboxControllerArgs
 from components.gateway import SandboxGateway, SandboxGatewayArgs
+from components.gke.artifact_registry import ArtifactRegistry, ArtifactRegistryArgs
+from components.gke.autopilot_cluster import AutopilotCluster, AutopilotClusterArgs
+from components.gke.gvisor_node_pool import GvisorNodePool, GvisorNodePoolArgs
+from components.gke.identity import SandboxIdentity, SandboxIdentityArgs
+from components.gke.kata_node_pool import KataNodePool, KataNodePoolArgs
+from components.gke.network import Network, NetworkArgs
+from components.gke.node_identity import NodeIdentity, NodeIdentityArgs
+from components.gke.project_services import ProjectServices, ProjectServicesArgs
+from components.gke.snapshots import PodSnapshots, PodSnapshotsArgs
+from components.gke.standard_cluster import StandardCluster, StandardClusterArgs
 from components.namespace import SandboxNamespace, SandboxNamespaceArgs
 from components.observability import Observability, ObservabilityArgs
 from components.router import SandboxRouter, SandboxRouterArgs
@@ -18,14 +28,32 @@ __all__ = [
     "AgentSandboxController",
     "AgentSandboxControllerArgs",
     "ArgumentError",
+    "ArtifactRegistry",
+    "ArtifactRegistryArgs",
+    "AutopilotCluster",
+    "AutopilotClusterArgs",
+    "GvisorNodePool",
+    "GvisorNodePoolArgs",
+    "KataNodePool",
+    "KataNodePoolArgs",
     "ManifestError",
+    "Network",
+    "NetworkArgs",
+    "NodeIdentity",
+    "NodeIdentityArgs",
     "Observability",
     "ObservabilityArgs",
+    "PodSnapshots",
+    "PodSnapshotsArgs",
     "Problem",
+    "ProjectServices",
+    "ProjectServicesArgs",
     "SandboxClaim",
     "SandboxClaimArgs",
     "SandboxGateway",
     "SandboxGatewayArgs",
+    "SandboxIdentity",
+    "SandboxIdentityArgs",
     "SandboxNamespace",
     "SandboxNamespaceArgs",
     "SandboxRouter",
@@ -34,4 +62,6 @@ __all__ = [
     "SandboxTemplateArgs",
     "SandboxWarmPool",
     "SandboxWarmPoolArgs",
+    "StandardCluster",
+    "StandardClusterArgs",
 ]

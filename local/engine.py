@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from pulumi import automation
 
-from local import processes
+from local import processes, standin_gcp
 from local.console import Failure, Step
 from local.paths import CHECKOUT, State
 from local.toolchain import Toolchain
@@ -50,11 +50,22 @@ class EngineFailure(Failure):
 class Engine:
     """One stack in the checkout's own backend."""
 
-    def __init__(self, stack: str, state: State, toolchain: Toolchain, config_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        stack: str,
+        state: State,
+        toolchain: Toolchain,
+        config_file: Path | None = None,
+        standin: bool = False,
+    ) -> None:
+        """With `standin`, the local stand-in takes the place of Google Cloud."""
         self.state = state
         self.name = stack
         self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
         self.environment = environment(state, toolchain)
+        self.standin = standin
+        if standin:
+            self.environment |= standin_gcp.attach(state)
         state.backend.mkdir(parents=True, exist_ok=True)
         workspace = automation.LocalWorkspaceOptions(
             work_dir=str(CHECKOUT),
@@ -115,6 +126,8 @@ class Engine:
         outcome = Outcome()
         errors: list[str] = []
         self.state.logs.mkdir(parents=True, exist_ok=True)
+        if self.standin:
+            standin_gcp.trust(self.state)
         with (self.state.logs / f"pulumi-{name}.log").open("w") as log:
 
             def write(line: str) -> None:
