@@ -5,6 +5,7 @@ component's own arguments, so a key means here what it means there. All problems
 together, each with its key, its value, what follows and what helps.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,8 +179,18 @@ def read(stack_file: Path) -> Settings:
     for key, value in (content.get("config") or {}).items():
         project, _, name = str(key).rpartition(":")
         if project in ("", PROJECT):
-            values[name] = _closed(value)
+            values[name] = _closed(_as_pulumi_reads(name, value))
     return parse(values)
+
+
+def _as_pulumi_reads(name: str, value: Any) -> Any:
+    """A value of a stack file as the program gets it: Pulumi writes numbers and truth values as texts."""
+    if name in TEXTS or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _closed(value: Any) -> Any:

@@ -61,14 +61,16 @@ class Engine:
         """With `standin`, the local stand-in takes the place of Google Cloud."""
         self.state = state
         self.name = stack
-        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
+        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file and not standin else {}
         self.environment = environment(state, toolchain)
         self.standin = standin
+        work_dir = CHECKOUT
         if standin:
             self.environment |= standin_gcp.attach(state)
+            work_dir = standin_gcp.workspace(state, stack, config_file or CHECKOUT / f"Pulumi.{stack}.yaml")
         state.backend.mkdir(parents=True, exist_ok=True)
         workspace = automation.LocalWorkspaceOptions(
-            work_dir=str(CHECKOUT),
+            work_dir=str(work_dir),
             env_vars=self.environment,
             pulumi_home=str(state.pulumi_home),
             pulumi_command=automation.PulumiCommand(str(state.root)),
