@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     down = command("down", _down, "End and delete everything that `up` made, but for the tools.")
     shown = command("status", _status, "Say whether the platform is well; exit 1 if not.")
     shown.add_argument("--json", action="store_true", help="print it as JSON")
+    shown.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="of a real cluster, as the stack's output has it"
+    )
     for one in (up, preview, destroy, down, shown):
         one.add_argument("--stack", default=STACK, help="a GKE stack, on a stand-in for Google Cloud (default: local)")
     taken = command("claim", _claim, "Take sandboxes out of a warm pool, and say how long it took.")
@@ -237,8 +240,13 @@ def _down(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     state = State.of_checkout(options.stack)
-    if not state.kubeconfig.exists():
+    kubeconfig = options.kubeconfig or state.kubeconfig
+    if not kubeconfig.exists():
         found = status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
+    elif options.stack != STACK:
+        found = _status_of_gke(options.stack, kubeconfig)
+    elif options.kubeconfig:
+        found = status.of_cluster(Api(kubeconfig))
     else:
         found = status.of_local(state, ControlPlane(state, Toolchain({})))
     if options.json:
@@ -251,6 +259,15 @@ def _status(options: argparse.Namespace) -> int:
             else "\nNot all is well. `make logs` tells more; `make up` repairs what it can."
         )
     return 0 if found.well else 1
+
+
+def _status_of_gke(stack: str, kubeconfig: Path) -> status.Status:
+    """A GKE cluster, by what its stack file wants of it."""
+    import settings
+    from local import status_gke
+
+    gke = settings.read(CHECKOUT / f"Pulumi.{stack}.yaml").gke
+    return status_gke.of_gke(Api(kubeconfig), gke) if gke else status.of_cluster(Api(kubeconfig))
 
 
 def _print_status(found: status.Status) -> None:

@@ -44,6 +44,8 @@ class Node:
     """The parent's `<kind> <name>`; empty for the stack's own."""
     inputs: Mapping[str, Any]
     protected: bool
+    needs: frozenset[str]
+    """The keys of the resources that come before it."""
 
     @property
     def key(self) -> str:
@@ -115,16 +117,21 @@ def _configure(stack_file: Path) -> None:
 
 
 def _node(request: Any) -> Node:
-    inputs = mocks.rpc.deserialize_properties(request.object)
-    parent = request.parent.split("::")
-    above = f"{parent[2].rpartition('$')[2]} {parent[3]}" if len(parent) == 4 else ""
     return Node(
         request.type,
         request.name,
-        "" if above.startswith("pulumi:pulumi:Stack") else above,
-        dict(inputs),
+        _key(request.parent),
+        dict(mocks.rpc.deserialize_properties(request.object)),
         bool(request.protect),
+        frozenset(filter(None, (_key(urn) for urn in request.dependencies))),
     )
+
+
+def _key(urn: str) -> str:
+    """The key of the node with a URN; empty for the stack."""
+    parts = urn.split("::")
+    key = f"{parts[2].rpartition('$')[2]} {parts[3]}" if len(parts) == 4 else ""
+    return "" if key.startswith("pulumi:pulumi:Stack") else key
 
 
 LEFT_OUT = ("manifest", "sha256", "status", "annotations")

@@ -17,8 +17,9 @@ import yaml
 
 from local.paths import CHECKOUT, State
 
-PROGRAMS = ("pulumi-resource-gcp", "gke-gcloud-auth-plugin")
-"""What of Google's is stood in for, by the names that Pulumi's engine and a GKE kubeconfig look for on PATH."""
+PROGRAMS = Path(__file__).parent / "bin"
+"""What of Google's is stood in for, by the names that Pulumi's engine and a GKE kubeconfig look for on PATH. They
+are linked to where a stand-in's own engine looks, and are on nobody else's PATH."""
 
 NOTICE = (
     "This is the stand-in for Google Cloud on this machine: no account is used, nothing is made in your project,"
@@ -30,10 +31,10 @@ def attach(state: State) -> dict[str, str]:
     """Put the stand-in where an engine finds it; returns what its environment needs beside its own."""
     folder = state.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in PROGRAMS:
-        link = folder / name
+    for program in PROGRAMS.iterdir():
+        link = folder / program.name
         link.unlink(missing_ok=True)
-        link.symlink_to(CHECKOUT / "local" / "bin" / name)
+        link.symlink_to(program)
     return {"SSL_CERT_FILE": str(state.root / "trusted.pem")}
 
 
