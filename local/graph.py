@@ -16,7 +16,7 @@ from typing import Any
 import pulumi
 import yaml
 from pulumi.runtime import config as pulumi_config
-from pulumi.runtime import mocks
+from pulumi.runtime import mocks, rpc
 
 from local.engine import PROJECT
 from local.paths import CHECKOUT
@@ -83,7 +83,8 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         self.requests.append(request)
-        return super().RegisterResource(request)
+        register: Any = super().RegisterResource
+        return register(request)
 
 
 def of_stack(stack_file: Path) -> list[Node]:
@@ -121,9 +122,9 @@ def _node(request: Any) -> Node:
         request.type,
         request.name,
         _key(request.parent),
-        dict(mocks.rpc.deserialize_properties(request.object)),
+        dict(rpc.deserialize_properties(request.object)),
         bool(request.protect),
-        frozenset(filter(None, (_key(urn) for urn in request.dependencies))),
+        frozenset(filter(None, (_key(urn) for urn in [*request.dependencies, request.provider.rpartition("::")[0]]))),
     )
 
 

@@ -107,6 +107,7 @@ def test_credentials_are_secrets_in_the_engines_state(up: GkeStack) -> None:
 
 def test_a_second_up_changes_nothing_and_a_change_touches_what_it_names(up: GkeStack) -> None:
     sandboxes = up.sandboxes()
+    change: dict[str, dict[str, Any]]
     if up.stack == "dev":  # GKE's controller off and upstream's on: one key
         change, expected = {"controller": {"source": "upstream"}}, "update Cluster agent-sandbox-cluster"
     elif up.stack == "staging":  # and the other way round
