@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components._arguments import Problem, show
+from components._gke_policies import is_gke, is_global
 from components.gke._checks import zone
 from components.gke._node_pool import MAX_NODES
 from components.gke.network import ranges
 from components.gke.standard_cluster import SystemNodes
+from stack_defaults import gateway_class_of
 
 PREFIX = "agent-sandbox:"
 RUNTIME_OF_POOL = {"gvisor": "gvisor", "kata-qemu": "kata", "kata-clh": "kata"}
@@ -127,7 +129,10 @@ def _network(values: Values, cluster: Values) -> Iterator[Problem]:
         if foreign and not mirrored:
             remedy = "Private nodes have no other way out: images would not be pulled. Leave nat true, or mirror them."
             yield _problem("network.nat", False, f"is given, though images come from {', '.join(foreign)}", remedy)
-    proxies = network.get("proxies")
+    proxies, gateway_class = network.get("proxies"), gateway_class_of(values)
+    if not proxies and is_gke(gateway_class) and not is_global(gateway_class):
+        remedy = "GKE would never give the Gateway an address. Give the proxies a range, as in 10.9.0.0/24."
+        yield _problem("network.proxies", "nothing", f"is given, though {gateway_class} has its proxies there", remedy)
     if proxies and ipaddress.IPv4Network(proxies).prefixlen > 26:
         remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
         yield _problem("network.proxies", proxies, "is too small", remedy)

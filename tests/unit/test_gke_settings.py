@@ -132,6 +132,14 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (STANDARD, {"network": {"proxies": "10.9.0.0/28"}}, "refuses a proxy-only subnet smaller than 64 addresses"),
     (
         STANDARD,
+        {
+            "gateway": {"exposure": "internal", "unsafePlainHttp": True},
+            "router": {"loadBalancers": ["35.191.0.0/16", "10.9.0.0/24"]},
+        },
+        "though gke-l7-rilb has its proxies there",
+    ),
+    (
+        STANDARD,
         {"network": {"nat": False}, "registry": {"mirrors": {}}},
         "though images come from registry.k8s.io",
     ),
