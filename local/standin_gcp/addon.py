@@ -57,9 +57,8 @@ def _release() -> list[Manifest]:
     release = releases.default()
     release.fetch()
     documents = _upstream.load(str(release.manifest_path), release.sha256)
-    hardened: list[Manifest] = _upstream.harden(
-        documents, image=release.controller_image, replicas=1, resources=RESOURCES, flags=[]
-    )
+    changes = _upstream.Changes(image=release.controller_image, replicas=1, resources=RESOURCES)
+    hardened: list[Manifest] = _upstream.harden(documents, changes)
     return hardened
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.standin_gcp import api, differences, validation
+from local.standin_gcp import addon, api, differences, validation
 from local.standin_gcp.cloud import Cloud, Kept, Refused
 from local.standin_gcp.computed import KINDS
 
@@ -161,6 +161,14 @@ def test_it_knows_what_replaces(kind: str, old: Any, new: Any, expected: list[st
 
 def test_every_kind_it_keeps_has_its_rules_on_replacement() -> None:
     assert set(differences.REPLACES) - {"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"} == set(KINDS)
+
+
+def test_the_add_on_is_upstreams_release_under_names_of_its_own() -> None:
+    own = [addon._as_gkes_own(each) for each in addon._release()]
+    (controller,) = [each for each in own if each["kind"] == "Deployment"]
+    assert controller["metadata"]["namespace"] == addon.NAMESPACE
+    assert "priorityClassName" not in controller["spec"]["template"]["spec"]
+    assert sum(each["kind"] == "CustomResourceDefinition" for each in own) == 4
 
 
 def test_what_it_keeps_outlives_it(tmp_path: Path) -> None:
