@@ -1,11 +1,12 @@
 # Every target prepares what it needs: the Python environment first, then the tools.
-# Variables: COUNT and POOL for claim, VERSION and FROM for release, ARGS for anything that
-# `python -m local COMMAND --help` lists.
+# Variables: STACK for up, preview, destroy, down and status, COUNT and POOL for claim, VERSION and FROM for
+# release, ARGS for anything that `python -m local COMMAND --help` lists.
 
 export PYTHONDONTWRITEBYTECODE := 1
 MAKEFLAGS += --no-print-directory
 
 python = "$$(python3 local/bootstrap.py)"
+stack = $(if $(STACK),--stack $(STACK))
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
@@ -15,19 +16,19 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## bring the local stack up on the embedded control plane
-	$(local) up $(ARGS)
+	$(local) up $(stack) $(ARGS)
 
 preview: ## show what `make up` would change
-	$(local) preview $(ARGS)
+	$(local) preview $(stack) $(ARGS)
 
 down: ## end and delete everything that `make up` made
-	$(local) down $(ARGS)
+	$(local) down $(stack) $(ARGS)
 
 destroy: ## delete the stack's resources, keep the control plane
-	$(local) destroy $(ARGS)
+	$(local) destroy $(stack) $(ARGS)
 
 status: ## is the platform well? exits 1 if not (STACK=existing)
-	$(local) status $(if $(STACK),--stack $(STACK)) $(ARGS)
+	$(local) status $(stack) $(ARGS)
 
 claim: ## take a sandbox out of the warm pool (COUNT=20, POOL=python)
 	$(local) claim $(if $(COUNT),--count $(COUNT)) $(if $(POOL),--pool $(POOL)) $(ARGS)

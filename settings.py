@@ -5,6 +5,7 @@ component's own arguments, so a key means here what it means there. All problems
 together, each with its key, its value, what follows and what helps.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import yaml
 from pulumi.runtime import config as pulumi_config
 
 import releases
+import settings_gke
 from components import (
     AgentSandboxControllerArgs,
     ControllerAppAccessArgs,
@@ -37,7 +39,7 @@ from sandbox_defaults import broken_references, sandbox_defaults
 from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
-TARGETS = ("local", "existing")
+TARGETS = ("local", "existing", *settings_gke.TARGETS)
 UNPINNED = "0" * 64
 """Stands for the checksum of a release that has none, until the check has said so."""
 
@@ -118,9 +120,22 @@ class StackFile(TypedDict):
     claims: NotRequired[dict[str, SandboxClaimArgs]]
     sandboxes: NotRequired[dict[str, SandboxArgs]]
     access: NotRequired[dict[str, ControllerAppAccessArgs]]
+    # On GKE alone; settings_gke.py checks what is in them.
+    environment: NotRequired[str]
+    project: NotRequired[str]
+    region: NotRequired[str]
+    zones: NotRequired[list[str]]
+    services: NotRequired[list[str]]
+    network: NotRequired[dict[str, Any]]
+    cluster: NotRequired[dict[str, Any]]
+    node_pools: NotRequired[dict[str, dict[str, Any]]]
+    registry: NotRequired[dict[str, Any]]
+    identities: NotRequired[dict[str, dict[str, Any]]]
+    snapshots: NotRequired[dict[str, Any]]
+    protected: NotRequired[bool]
 
 
-TEXTS = ("target", "kubeconfig", "context", "namespace")
+TEXTS = ("target", "kubeconfig", "context", "namespace", "environment", "project", "region")
 """Keys whose value is a text, which Pulumi hands over as it is, and empty where none is given; the others
 come as JSON."""
 
@@ -150,6 +165,8 @@ class Settings:
     claims: Mapping[str, SandboxClaimArgs]
     sandboxes: Mapping[str, SandboxArgs]
     access: Mapping[str, ControllerAppAccessArgs]
+    gke: settings_gke.Gke | None
+    """What is made on GKE before all that; None on a cluster that is there already."""
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -177,8 +194,18 @@ def read(stack_file: Path) -> Settings:
     for key, value in (content.get("config") or {}).items():
         project, _, name = str(key).rpartition(":")
         if project in ("", PROJECT):
-            values[name] = _closed(value)
+            values[name] = _closed(_as_pulumi_reads(name, value))
     return parse(values)
+
+
+def _as_pulumi_reads(name: str, value: Any) -> Any:
+    """A value of a stack file as the program gets it: Pulumi writes numbers and truth values as texts."""
+    if name in TEXTS or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _closed(value: Any) -> Any:
@@ -193,6 +220,8 @@ def parse(values: Mapping[str, Any]) -> Settings:
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
     problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT)]
+    if not problems:
+        problems += settings_gke.problems(filled)
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -216,6 +245,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
         claims=stack["claims"],
         sandboxes=stack["sandboxes"],
         access=stack["access"],
+        gke=settings_gke.parse(filled),
     )
 
 

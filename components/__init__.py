@@ -12,6 +12,16 @@ from components.admission import SandboxAdmission, SandboxAdmissionArgs
 from components.claim import SandboxClaim, SandboxClaimArgs
 from components.controller import AgentSandboxController, AgentSandboxControllerArgs
 from components.gateway import SandboxGateway, SandboxGatewayArgs
+from components.gke.artifact_registry import ArtifactRegistry, ArtifactRegistryArgs
+from components.gke.autopilot_cluster import AutopilotCluster, AutopilotClusterArgs
+from components.gke.gvisor_node_pool import GvisorNodePool, GvisorNodePoolArgs
+from components.gke.identity import SandboxIdentity, SandboxIdentityArgs
+from components.gke.kata_node_pool import KataNodePool, KataNodePoolArgs
+from components.gke.network import Network, NetworkArgs
+from components.gke.node_identity import NodeIdentity, NodeIdentityArgs
+from components.gke.project_services import ProjectServices, ProjectServicesArgs
+from components.gke.snapshots import PodSnapshots, PodSnapshotsArgs
+from components.gke.standard_cluster import StandardCluster, StandardClusterArgs
 from components.namespace import PriorityArgs, SandboxNamespace, SandboxNamespaceArgs
 from components.observability import Observability, ObservabilityArgs
 from components.router import SandboxRouter, SandboxRouterArgs
@@ -23,19 +33,35 @@ __all__ = [
     "AgentSandboxController",
     "AgentSandboxControllerArgs",
     "ArgumentError",
+    "ArtifactRegistry",
+    "ArtifactRegistryArgs",
+    "AutopilotCluster",
+    "AutopilotClusterArgs",
     "AutoscalingArgs",
     "CidrArgs",
     "ControllerAppAccess",
     "ControllerAppAccessArgs",
     "EgressArgs",
+    "GvisorNodePool",
+    "GvisorNodePoolArgs",
+    "KataNodePool",
+    "KataNodePoolArgs",
     "KubeconfigArgs",
     "ManifestError",
     "MetricArgs",
+    "Network",
+    "NetworkArgs",
+    "NodeIdentity",
+    "NodeIdentityArgs",
     "Observability",
     "ObservabilityArgs",
     "PeerArgs",
+    "PodSnapshots",
+    "PodSnapshotsArgs",
     "PriorityArgs",
     "Problem",
+    "ProjectServices",
+    "ProjectServicesArgs",
     "Sandbox",
     "SandboxAdmission",
     "SandboxAdmissionArgs",
@@ -44,6 +70,8 @@ __all__ = [
     "SandboxClaimArgs",
     "SandboxGateway",
     "SandboxGatewayArgs",
+    "SandboxIdentity",
+    "SandboxIdentityArgs",
     "SandboxNamespace",
     "SandboxNamespaceArgs",
     "SandboxRouter",
@@ -52,6 +80,8 @@ __all__ = [
     "SandboxTemplateArgs",
     "SandboxWarmPool",
     "SandboxWarmPoolArgs",
+    "StandardCluster",
+    "StandardClusterArgs",
     "VolumeArgs",
     "VolumeClaimArgs",
 ]

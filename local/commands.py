@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-from local import claims, processes, status, supervisor, toolchain
+from local import claims, processes, standin_gcp, status, supervisor, toolchain
 from local.api import Api, ApiError
 from local.bootstrap import locked
 from local.console import Failure, duration, out, say, step
@@ -55,15 +55,20 @@ def _parser() -> argparse.ArgumentParser:
     up = command("up", _up, "Bring the local stack up on an embedded control plane.")
     up.add_argument("--config-file", type=Path, metavar="FILE", help="use FILE instead of Pulumi.local.yaml")
     up.add_argument("--refresh", action="store_true", help="look for changes made behind Pulumi's back first")
-    command("preview", _preview, "Show what `up` would change.").add_argument(
-        "--config-file", type=Path, metavar="FILE"
-    )
-    command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
-    command("down", _down, "End and delete everything that `up` made, but for the tools.")
+    preview = command("preview", _preview, "Show what `up` would change.")
+    preview.add_argument("--config-file", type=Path, metavar="FILE")
+    destroy = command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
+    destroy.add_argument("--config-file", type=Path, metavar="FILE")
+    down = command("down", _down, "End and delete everything that `up` made, but for the tools.")
     shown = command("status", _status, "Say whether the platform is well; exit 1 if not.")
     shown.add_argument("--stack", default=STACK, metavar="NAME", help="of the stack in Pulumi.NAME.yaml (local)")
     shown.add_argument("--config-file", type=Path, metavar="FILE", help="of the stack in FILE")
     shown.add_argument("--json", action="store_true", help="print it as JSON")
+    shown.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="of a real cluster, as the stack's output has it"
+    )
+    for one in (up, preview, destroy, down):
+        one.add_argument("--stack", default=STACK, help="a GKE stack, on a stand-in for Google Cloud (default: local)")
     taken = command("claim", _claim, "Take sandboxes out of a warm pool, and say how long it took.")
     taken.add_argument("--pool", help="the warm pool, where there are several")
     taken.add_argument(
@@ -92,12 +97,12 @@ def _up(options: argparse.Namespace) -> int:
     from local.engine import Engine  # Pulumi's SDK takes a second to load, and most commands do without
 
     started = time.monotonic()
-    state = State.of_checkout()
-    check_settings(options.config_file)
+    state = State.of_checkout(options.stack)
+    on_standin = check_settings(options.config_file, options.stack)
     with alone(state):
         tools = toolchain.ensure()
         with ThreadPoolExecutor() as pool:  # what can overlap does: half a minute is all that this may take
-            opening = pool.submit(Engine, STACK, state, tools, options.config_file)
+            opening = pool.submit(Engine, options.stack, state, tools, options.config_file, on_standin)
             control_plane = start_cluster(state, tools)
             dressing = pool.submit(control_plane.dress)
             with step("Pulumi engine") as progress:
@@ -116,14 +121,24 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
-def check_settings(config_file: Path | None) -> None:
-    """Refuse a wrong stack file before anything is built or started. Raises Failure."""
+def check_settings(config_file: Path | None, stack: str = STACK) -> bool:
+    """Refuse a wrong stack file before anything is built or started. Raises Failure.
+
+    Returns whether the stack is one on GKE, which here means on the stand-in, and says so.
+    """
     import settings
 
+    file = config_file or CHECKOUT / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+        raise Failure(f"There is no stack {stack} (there are: {', '.join(known)}).")
     try:
-        settings.read(config_file or CHECKOUT / f"Pulumi.{STACK}.yaml")
+        on_gke = settings.read(file).gke is not None
     except settings.SettingsError as error:
         raise Failure(str(error)) from error
+    if on_gke:
+        say(standin_gcp.NOTICE)
+    return on_gke
 
 
 def bring_up_cluster(state: State, tools: Toolchain) -> ControlPlane:
@@ -178,38 +193,42 @@ def _report(state: State, tools: Toolchain, seconds: float) -> None:
 def _preview(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
-    state = State.of_checkout()
-    check_settings(options.config_file)
+    state = State.of_checkout(options.stack)
+    on_standin = check_settings(options.config_file, options.stack)
     with alone(state):
         tools = toolchain.ensure()
-        bring_up_cluster(state, tools)
+        if not on_standin or state.kubeconfig.exists():  # what GKE would yet have to make is not needed for a preview
+            bring_up_cluster(state, tools)
         with step("preview and policies") as progress:
-            planned = Engine(STACK, state, tools, options.config_file).preview(progress)
+            planned = Engine(options.stack, state, tools, options.config_file, on_standin).preview(progress)
     for line in planned.changed:
         out.print(f"  {line}")
     out.print(_summary(planned.changes, "to "))
+    if on_standin:
+        out.print(f"\n{standin_gcp.NOTICE}")
     return 0
 
 
-def _destroy(_: argparse.Namespace) -> int:
+def _destroy(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
-    state = State.of_checkout()
+    state = State.of_checkout(options.stack)
     if not state.kubeconfig.exists():
         out.print("Nothing is up; there is nothing to destroy.")
         return 0
+    on_standin = check_settings(options.config_file, options.stack)
     with alone(state):
         tools = toolchain.ensure()
         bring_up_cluster(state, tools)
-        engine = Engine(STACK, state, tools)
+        engine = Engine(options.stack, state, tools, options.config_file, on_standin)
         with step("destroy") as progress:
             engine.recover(progress)
             progress.outcome = _summary(engine.destroy(progress).changes)
     return 0
 
 
-def _down(_: argparse.Namespace) -> int:
-    state = State.of_checkout()
+def _down(options: argparse.Namespace) -> int:
+    state = State.of_checkout(options.stack)
     with alone(state):
         if not state.root.exists() and not processes.belonging_to(state.root):
             out.print("Nothing is up; there is nothing to do.")
@@ -222,35 +241,49 @@ def _down(_: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    elsewhere = options.stack != STACK or options.config_file
-    found = _of_stack(options.config_file or _stack_file(options.stack)) if elsewhere else _of_checkout()
+    found = _of_stack(options) if options.stack != STACK or options.config_file else _of_checkout(options.kubeconfig)
     if options.json:
         print(json.dumps(found.as_json(), indent=2))
     else:
         _print_status(found)
-        way_out = "" if elsewhere else " `make logs` tells more; `make up` repairs what it can."
+        way_out = (
+            ""
+            if options.stack != STACK or options.config_file
+            else " `make logs` tells more; `make up` repairs what it can."
+        )
         out.print("\nAll is well." if found.well else f"\nNot all is well.{way_out}")
     return 0 if found.well else 1
 
 
-def _of_checkout() -> status.Status:
+def _of_checkout(kubeconfig: Path | None = None) -> status.Status:
+    """The local stack's deployment, or just the platform behind `kubeconfig`."""
+    if kubeconfig:
+        return status.of_cluster(Api(kubeconfig))
     state = State.of_checkout()
     if not state.kubeconfig.exists():
         return status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
     return status.of_local(state, ControlPlane(state, Toolchain({})))
 
 
-def _of_stack(file: Path) -> status.Status:
-    """The platform on the cluster that a stack file names, through the kubeconfig and the context that it names."""
+def _of_stack(options: argparse.Namespace) -> status.Status:
+    """The platform on the cluster that a stack file is for: the one that it names, or the stand-in's."""
     import settings
+    from local import status_gke
 
+    file = options.config_file or _stack_file(options.stack)
     check_settings(file)
     stack = settings.read(file)
     if stack.target == "local":
-        return _of_checkout()
+        return _of_checkout(options.kubeconfig)
     kubeconfig = Path(stack.kubeconfig).expanduser() if stack.kubeconfig else None
+    if stack.gke:
+        kubeconfig = options.kubeconfig or State.of_checkout(options.stack).kubeconfig
+        if not kubeconfig.exists():
+            way = f"start the stand-in with: make up STACK={options.stack}; or name a real cluster's: --kubeconfig FILE"
+            return status.Status([status.Check("deployment", False, f"nothing is up here; {way}")])
     try:
-        return status.of_cluster(Api(kubeconfig, stack.context))
+        api = Api(kubeconfig, stack.context)
+        return status_gke.of_gke(api, stack.gke) if stack.gke else status.of_cluster(api)
     except ApiError as error:
         return status.Status([status.Check("kubeconfig", False, str(error))])
 

@@ -22,7 +22,7 @@ import psutil
 import yaml
 from pulumi import automation
 
-from local import processes
+from local import processes, standin_gcp
 from local.console import Failure, Step
 from local.paths import CHECKOUT, State
 from local.toolchain import Toolchain
@@ -56,16 +56,23 @@ class Engine:
         state: State,
         toolchain: Toolchain,
         config_file: Path | None = None,
+        standin: bool = False,
         project: Path = CHECKOUT,
     ) -> None:
+        """With `standin`, the local stand-in takes the place of Google Cloud."""
         self.state = state
         self.name = stack
         self.project = str(yaml.safe_load((project / "Pulumi.yaml").read_text())["name"])
-        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
+        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file and not standin else {}
         self.environment = environment(state, toolchain)
+        self.standin = standin
+        work_dir = project
+        if standin:
+            self.environment |= standin_gcp.attach(state)
+            work_dir = standin_gcp.workspace(state, stack, config_file or CHECKOUT / f"Pulumi.{stack}.yaml")
         state.backend.mkdir(parents=True, exist_ok=True)
         workspace = automation.LocalWorkspaceOptions(
-            work_dir=str(project),
+            work_dir=str(work_dir),
             env_vars={**self.environment, "KUBECONFIG": str(state.kubeconfig)},
             pulumi_home=str(state.pulumi_home),
             pulumi_command=automation.PulumiCommand(str(state.root)),
@@ -123,6 +130,8 @@ class Engine:
         outcome = Outcome()
         errors: list[str] = []
         self.state.logs.mkdir(parents=True, exist_ok=True)
+        if self.standin:
+            standin_gcp.trust(self.state)
         with (self.state.logs / f"pulumi-{name}.log").open("w") as log:
 
             def write(line: str) -> None:
