@@ -4,7 +4,8 @@ What is written in another type is told once, by the topic well-formed, and is a
 not guard against it. Null is absent, as it is for the API server.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +125,12 @@ class Pod:
 
 def pods(one: Object, configured: Sequence[Any] = ()) -> list[Pod]:
     """Every pod template of `one`, as far as it can be read."""
+    return _pods(one, tuple(configured))
+
+
+@functools.lru_cache(maxsize=4)
+def _pods(one: Object, configured: tuple[Any, ...]) -> list[Pod]:
+    """Read once for all topics, which see one object after the other."""
     return [_pod(one, path, template) for path, template in templates(one, configured)]
 
 
@@ -170,14 +177,14 @@ def _conform(value: Any, shape: Any, path: str, malformed: list[Hit]) -> Any:
                 empty if each is None else _conform(each, inner, f"{path}[{index}]", malformed)
                 for index, each in enumerate(value)
             ]
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         return _conform_map(value, shape, path, malformed)
     wanted = _NAMES[shape if isinstance(shape, type) else type(shape)]
     malformed.append(Hit(path, f"is {type_name(value)} where {wanted} belongs"))
     return {} if path.endswith("]") and isinstance(shape, dict) else None
 
 
-def _conform_map(value: Mapping[Any, Any], shape: dict[str, Any], path: str, malformed: list[Hit]) -> dict[str, Any]:
+def _conform_map(value: dict[Any, Any], shape: dict[str, Any], path: str, malformed: list[Hit]) -> dict[str, Any]:
     rest = shape.get("*")
     if rest is ANY:
         return {str(key): each for key, each in value.items() if each is not None}

