@@ -1,7 +1,7 @@
 """Judges files: every object by itself, then all of them together as one stack."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from policies import inputs
@@ -45,28 +45,38 @@ class Outcome:
 def check(paths: Sequence[str], configuration: Configuration, waivers: Waivers) -> Outcome:
     """Judge everything at `paths`."""
     outcome = Outcome()
-    judge = Judge(configuration)
-    kept: list[Object] = []
     sources: list[str] = []
     for path in paths:
         try:
             sources += inputs.files([path])
         except Unreadable as error:
             outcome.unreadable.append(str(error))
-    for file in dict.fromkeys(sources):
+    return check_objects(_objects(dict.fromkeys(sources), outcome), configuration, waivers, outcome)
+
+
+def _objects(files: Iterable[str], outcome: Outcome) -> Iterator[Object]:
+    for file in files:
         try:
-            for one in inputs.read(file):
-                outcome.resources += 1
-                _add(outcome, waivers, judge.one(one))
-                if matters(one):
-                    kept.append(one)
+            yield from inputs.read(file)
         except Unreadable as error:
             outcome.unreadable.append(f"{file}: {error}")
+
+
+def check_objects(
+    objects: Iterable[Object], configuration: Configuration, waivers: Waivers, outcome: Outcome | None = None
+) -> Outcome:
+    """Judge each object by itself, then all of them together."""
+    outcome = outcome or Outcome()
+    judge = Judge(configuration)
+    kept: list[Object] = []
+    for one in objects:
+        outcome.resources += 1
+        _add(outcome, waivers, judge.one(one))
+        if matters(one):
+            kept.append(one)
     _add(outcome, waivers, judge.stack(kept))
     if configuration.level("waivers") != "disabled":
-        outcome.findings += [
-            finding for finding in waivers.findings() if not (finding.control.name == "unusedWaiver" and not sources)
-        ]
+        outcome.findings += waivers.findings()
     outcome.findings.sort(key=lambda finding: (finding.file, finding.line))
     return outcome
 

@@ -17,6 +17,7 @@ SKIPPED_FOLDERS = ("node_modules", "__pycache__", "venv")
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of a secret, not one
+_FILTERED = "[secret]"  # what events show of one
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
 
@@ -54,7 +55,7 @@ def parse(content: bytes, file: str) -> Iterator[Object]:
             document = read_json(content, file)
         except Unreadable:
             if events := _event_log(content):
-                yield from _of_steps(events, Document(file, events, 1, {}, {}))
+                yield from of_steps(events, Document(file, events, 1, {}, {}))
                 return
             if file.lower().endswith(".json"):
                 raise
@@ -76,7 +77,7 @@ def _of_document(document: Document) -> Iterator[Object]:
         if resources is not None:
             yield from _of_state(resources, document)
         elif isinstance(data.get("steps"), list):
-            yield from _of_steps([(f"steps[{i}]", each) for i, each in enumerate(data["steps"])], document)
+            yield from of_steps([(f"steps[{i}]", each) for i, each in enumerate(data["steps"])], document)
         else:
             yield from _manifests(data, document, "")
 
@@ -105,7 +106,7 @@ def _of_state(resources: list[tuple[str, Any]], document: Document) -> Iterator[
             yield from _resource(each, f"{path}.inputs", document)
 
 
-def _of_steps(steps: list[tuple[str, Any]], document: Document) -> Iterator[Object]:
+def of_steps(steps: list[tuple[str, Any]], document: Document) -> Iterator[Object]:
     """The resources of a preview as they will be; those that it deletes are left out."""
     seen = set()
     for path, step in steps:
@@ -159,7 +160,7 @@ def revealed(value: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         return UNKNOWN
     if isinstance(value, str):
-        return UNKNOWN if value in SENTINELS else value
+        return UNKNOWN if value in SENTINELS or value == _FILTERED else value
     if isinstance(value, list):
         return [revealed(each, depth + 1) for each in value]
     if not isinstance(value, Mapping):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from policies.objects import Object
-from policies.values import UNKNOWN, get, join
+from policies.values import get, join
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "Pod": (),
@@ -111,7 +111,7 @@ def _discovered(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def holds_containers(spec: Any) -> bool:
     """Whether a map looks like a pod spec: containers that name an image or themselves, or with other fields of one."""
     containers = get(spec, "containers")
-    if containers is None or containers is UNKNOWN:
+    if containers is None or not isinstance(spec, dict):
         return False
     listed = containers if isinstance(containers, list) else ()
     named = any(isinstance(each, dict) and ("image" in each or "name" in each) for each in listed)

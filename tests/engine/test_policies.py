@@ -280,7 +280,7 @@ def test_remediation_makes_a_pod_that_restricted_admission_takes(judged: Api, st
 
 
 def unknown() -> pulumi.Output[Any]:
-    """What another resource will only tell in the update. A real one will not do: the provider's dry run foretells it."""
+    """What only the update will tell. No real output will do here: the provider foretells them by a dry run."""
 
     async def value() -> Any:
         return None
