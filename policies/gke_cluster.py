@@ -26,7 +26,14 @@ TOPIC = Topic(
             "items": {"type": "string"},
             "default": ["prod"],
             "description": "Names of Pulumi stacks whose clusters must be protected from deletion.",
-        }
+        },
+        "trialStacks": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": ["dev", "staging"],
+            "description": "Names of Pulumi stacks whose clusters need neither a key of their own for Secrets nor Binary "
+            "Authorization, which production must set up first.",
+        },
     },
 )
 
@@ -74,8 +81,10 @@ def workload_identity(one: Object, _: Parameters) -> Iterator[Hit]:
     risk="Who gets at etcd's storage reads every Secret; no key of yours stands before them.",
     fix="Set databaseEncryption with state ENCRYPTED and a Cloud KMS keyName.",
 )
-def secrets_encryption(one: Object, _: Parameters) -> Iterator[Hit]:
-    """Secrets are encrypted with a key of the project's own."""
+def secrets_encryption(one: Object, parameters: Parameters) -> Iterator[Hit]:
+    """Secrets are encrypted with a key of the project's own, but for trialStacks."""
+    if one.stack in parameters["trialStacks"]:
+        return
     accepted = ("ENCRYPTED", "ALL_OBJECTS_ENCRYPTION_ENABLED")
     yield from expect(one, "databaseEncryption.state", accepted, "is not ENCRYPTED")
 
@@ -292,8 +301,10 @@ def security_posture(one: Object, _: Parameters) -> Iterator[Hit]:
     risk="Any image that somebody can name runs.",
     fix="Set binaryAuthorization.evaluationMode: PROJECT_SINGLETON_POLICY_ENFORCE.",
 )
-def binary_authorization(one: Object, _: Parameters) -> Iterator[Hit]:
-    """Binary Authorization judges images."""
+def binary_authorization(one: Object, parameters: Parameters) -> Iterator[Hit]:
+    """Binary Authorization judges images, but for trialStacks."""
+    if one.stack in parameters["trialStacks"]:
+        return
 
     def judges(value: Any) -> bool:
         return isinstance(value, str) and value not in ("", "DISABLED", "EVALUATION_MODE_UNSPECIFIED")

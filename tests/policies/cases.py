@@ -482,7 +482,10 @@ CASES: dict[str, Pair] = {
         [cluster(), (cluster()[0], "prod", {**without(CLUSTER, "workloadIdentityConfig"), "enableAutopilot": True})],
         [cluster("workloadIdentityConfig", None)],
     ),
-    "secretsEncryption": ([cluster()], [cluster("databaseEncryption/state", "DECRYPTED")]),
+    "secretsEncryption": (
+        [cluster(), cluster("databaseEncryption", None, "dev")],
+        [cluster("databaseEncryption/state", "DECRYPTED")],
+    ),
     "releaseChannel": ([cluster()], [cluster("releaseChannel/channel", "UNSPECIFIED")]),
     "shieldedNodes": ([cluster("enableShieldedNodes", True)], [cluster("enableShieldedNodes", False)]),
     "intranodeVisibility": (
@@ -546,7 +549,10 @@ CASES: dict[str, Pair] = {
         [cluster("securityPostureConfig/mode", "ENTERPRISE")],
         [cluster("securityPostureConfig", None)],
     ),
-    "binaryAuthorization": ([cluster()], [cluster("binaryAuthorization/evaluationMode", "DISABLED")]),
+    "binaryAuthorization": (
+        [cluster(), cluster("binaryAuthorization", None, "staging")],
+        [cluster("binaryAuthorization/evaluationMode", "DISABLED")],
+    ),
     "deletionProtection": (
         [cluster("deletionProtection", True), cluster("deletionProtection", False, "dev")],
         [cluster("deletionProtection", False)],
