@@ -35,6 +35,9 @@ TOPICS: dict[str, Topic] = {
 UNDECIDED = "undecided"
 """The policy that reports what cannot be told yet, whatever the topic; its level decides whether that fails."""
 
+UNDECIDED_STACK = f"{UNDECIDED}-stack"
+"""The same for rules about the whole stack, which the engine judges apart."""
+
 WAIVERS = "waivers"
 """The policy that reports waivers which are expired or of no use."""
 

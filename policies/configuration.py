@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from policies.catalog import TOPICS, UNDECIDED, WAIVERS
+from policies.catalog import TOPICS, UNDECIDED, UNDECIDED_STACK, WAIVERS
 from policies.controls import LEVELS, Level, Topic
 from policies.values import type_name
 
@@ -35,7 +35,7 @@ def in_ci() -> bool:
 
 def default_level(policy: str) -> Level:
     """A policy's level where nothing configures it."""
-    return "advisory" if policy == UNDECIDED and not in_ci() else "mandatory"
+    return "advisory" if policy in (UNDECIDED, UNDECIDED_STACK) and not in_ci() else "mandatory"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def parse(content: Any, where: str) -> Configuration:
     problems: list[str] = []
     for policy, entry in content.items():
         topic = TOPICS.get(policy)
-        if topic is None and policy not in ("all", UNDECIDED, WAIVERS):
+        if topic is None and policy not in ("all", *names()):
             problems.append(f"{policy}: there is no such policy. There are: all, {', '.join(names())}.")
             continue
         values = {"enforcementLevel": entry} if isinstance(entry, str) else entry
@@ -92,7 +92,7 @@ def parse(content: Any, where: str) -> Configuration:
 
 def names() -> list[str]:
     """Every policy that can be configured."""
-    return [*TOPICS, UNDECIDED, WAIVERS]
+    return [*TOPICS, UNDECIDED, UNDECIDED_STACK, WAIVERS]
 
 
 def _wrong(topic: Topic | None, values: Mapping[str, Any]) -> list[str]:

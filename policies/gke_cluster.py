@@ -31,8 +31,8 @@ TOPIC = Topic(
             "type": "array",
             "items": {"type": "string"},
             "default": ["dev", "staging"],
-            "description": "Names of Pulumi stacks whose clusters need neither a key of their own for Secrets nor Binary "
-            "Authorization, which production must set up first.",
+            "description": "Names of Pulumi stacks whose clusters need neither a key of their own for Secrets nor "
+            "Binary Authorization, which both must be set up first.",
         },
     },
 )

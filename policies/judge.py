@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from policies.catalog import TOPICS
+from policies.catalog import TOPICS, UNDECIDED, UNDECIDED_STACK
 from policies.configuration import Configuration
 from policies.controls import Control, Hit, Level, Parameters, Topic, untold
 from policies.objects import Object
@@ -101,7 +101,7 @@ class Judge:
         """What every topic says of one object."""
         for topic, parameters, level in self._resource:
             for finding in judge_one(topic, one, parameters):
-                yield self._levelled(finding, level)
+                yield self._levelled(finding, level, UNDECIDED)
 
     def stack(self, objects: list[Object]) -> Iterator[Finding]:
         """What every topic says of all objects together."""
@@ -110,10 +110,10 @@ class Judge:
         stack = Stack(objects)
         for topic, parameters, level in self._stack:
             for finding in judge_stack(topic, stack, parameters, objects[0]):
-                yield self._levelled(finding, level)
+                yield self._levelled(finding, level, UNDECIDED_STACK)
 
-    def _levelled(self, finding: Finding, level: Level) -> Finding:
+    def _levelled(self, finding: Finding, level: Level, policy: str) -> Finding:
         """An undecided verdict has the level that undecided ones have, or its own where that is milder."""
-        undecided = self.configuration.level("undecided")
+        undecided = self.configuration.level(policy)
         finding.level = undecided if finding.undecided and level == "mandatory" else level
         return finding

@@ -22,7 +22,7 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from policies.catalog import TOPICS, UNDECIDED, WAIVERS
+from policies.catalog import TOPICS, UNDECIDED, UNDECIDED_STACK, WAIVERS
 from policies.configuration import default_level
 from policies.controls import Control, Topic
 from policies.judge import Finding, judge_one, judge_stack
@@ -34,7 +34,6 @@ from policies.waivers import Waivers
 from policies.waivers import load as load_waivers
 
 NAME = "agent-sandbox"
-UNDECIDED_STACK = f"{UNDECIDED}-stack"
 
 _DOCUMENTATION = "policies list and policies explain (docs/policies.md) tell about every control."
 

@@ -44,7 +44,8 @@ One file serves `pulumi preview --policy-pack-config FILE` and `check --config F
   "all": "mandatory",
   "gke-cluster": {"enforcementLevel": "advisory", "except": ["binaryAuthorization"]},
   "supply-chain": {"requireDigest": true, "allowedRegistries": ["registry.k8s.io/"]},
-  "undecided": "mandatory"
+  "undecided": "mandatory",
+  "undecided-stack": "mandatory"
 }
 ```
 

@@ -213,6 +213,19 @@ def test_pulumi_previews_are_read_and_unknowns_fail_where_configured(
     assert set(Run(capsys, "check", "--format", "json", log).found) == {"hostNamespaces"}
 
 
+def test_what_a_stack_leaves_open_has_a_level_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    claim = manifest("SandboxClaim", "extensions.agents.x-k8s.io/v1beta1", spec={"warmPoolRef": {"name": unknown}})
+    step = {"op": "create", "newState": resource("kubernetes:extensions.agents.x-k8s.io/v1beta1:SandboxClaim", claim)}
+    preview = tmp_path / "preview.json"
+    preview.write_text(json.dumps({"steps": [step]}))
+    config = tmp_path / "config.json"
+    for level, status in (("advisory", 0), ("mandatory", 1)):
+        config.write_text(json.dumps({"undecided": "disabled", "undecided-stack": level}))
+        ran = Run(capsys, "check", "--format", "json", "--config", config, preview)
+        assert (ran.status, set(ran.found)) == (status, {"claimPool"})
+
+
 def waivers(file: Path, **changes: Any) -> Path:
     entry = {
         "control": "privileged",
