@@ -10,7 +10,7 @@ stack = $(if $(STACK),--stack $(STACK))
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down destroy status claim logs kubeconfig env doctor toolchain release test lint docs bench lock
+.PHONY: help check up preview down destroy status claim logs kubeconfig env doctor toolchain release test lint docs bench lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ release: ## show what an upstream release would change, and pin it (VERSION=v1.0
 
 test: ## run every test
 	@python=$(python) && "$$python" -m local toolchain && exec "$$python" -m pytest $(ARGS)
+
+check: ## preview every stack offline under the policies, as a pull request does (ARGS="--stack local")
+	@python=$(python) && exec "$$python" -m local.check $(ARGS)
 
 lint: ## ruff and mypy
 	@python=$(python) && "$$python" -m ruff format --check . && "$$python" -m ruff check . && exec "$$python" -m mypy

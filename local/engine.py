@@ -101,6 +101,9 @@ class Engine:
         """Delete every resource of the stack. Raises EngineFailure."""
         return self._run("destroy", self.stack.destroy, progress)
 
+    def observe(self, event: Any) -> None:
+        """Called with each of the engine's events, for whoever wants more of them than their outcome."""
+
     def recover(self, progress: Step) -> bool:
         """Undo what an update left that was ended in its middle: its lock, and what it did not write down.
 
@@ -138,7 +141,12 @@ class Engine:
                 log.write(line + "\n")
                 log.flush()
 
-            listen = _listener(outcome, errors, progress, expected)
+            follow = _listener(outcome, errors, progress, expected)
+
+            def listen(event: Any) -> None:
+                follow(event)
+                self.observe(event)
+
             try:
                 operation(on_output=write, on_error=write, on_event=listen, color="never", **self.options, **arguments)
             except automation.CommandError as error:

@@ -115,9 +115,9 @@ def test_a_policy_violation_stops_the_update_before_anything_changed(deployment:
     bring_up_cluster(deployment.state, toolchain.ensure())
     before = settled(deployment)
     refused = deployment.run("up", *deployment.with_config(controller=controller), expect=1).stderr
-    assert "[mandatory] pod-security-restricted: run-as-non-root: DaemonSet" in refused
+    assert "[mandatory] pod-security-restricted: runAsNonRoot: DaemonSet/agent-sandbox-system/soft: spec." in refused
     assert "spec.template.spec.containers[0].securityContext.runAsNonRoot is not true" in refused
-    assert "[mandatory] pod-security-restricted: drop-all-capabilities" in refused
+    assert "[mandatory] pod-security-restricted: capabilities_restricted: DaemonSet" in refused
     assert everything(deployment.api) == before
 
 
