@@ -21,7 +21,9 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
+from pulumi_policy.proxy import unknown_checking_proxy
 
+from policies import decoding
 from policies.catalog import TOPICS, UNDECIDED, UNDECIDED_STACK, WAIVERS
 from policies.configuration import default_level
 from policies.controls import Control, Topic
@@ -71,6 +73,7 @@ def policies(waivers: Waivers | None = None) -> list[Policy]:
 
 def serve() -> None:
     """Serve the engine until it ends this process."""
+    decoding.install()
     PolicyPack(name=NAME, enforcement_level=EnforcementLevel.MANDATORY, policies=policies())
 
 
@@ -93,7 +96,18 @@ def _objects(token: str, props: Any, urn: str) -> list[Object]:
     package = token.partition(":")[0]
     if package not in ("kubernetes", "gcp"):
         return []
-    return expand(pulumi(token, plain(props), urn))
+    return expand(pulumi(token, _plain(props), urn))
+
+
+_plain_once = decoding.once("plain", lambda target: plain(unknown_checking_proxy(target)))
+
+
+def _plain(props: Any) -> Any:
+    """The properties as plain data, made once for all topics, which only read it."""
+    try:
+        return _plain_once(props["__target"])
+    except (KeyError, TypeError):  # plain already
+        return plain(props)
 
 
 def _sort(findings: Iterable[Finding], waivers: Waivers) -> tuple[list[Finding], list[Finding]]:
