@@ -11,7 +11,10 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from pulumi_policy import policy as server
+import pulumi_policy.policy
+
+server: Any = pulumi_policy.policy
+"""Its server, which has no official name."""
 
 Kept = dict[tuple[str, int], tuple[Any, Any]]
 """Results by what made them and the identity of what they were made from, which is kept alive with them."""
