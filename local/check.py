@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from local import processes, toolchain
 from local.commands import bring_up_cluster, check_settings
 from local.console import Failure, Step, say, step
@@ -86,8 +88,11 @@ def _previews(stacks: Sequence[str]) -> Iterator[Preview]:
 def _preview(name: str, state: State, tools: toolchain.Toolchain, progress: Step) -> Preview:
     made = Preview(name)
     try:
-        check_settings(CHECKOUT / f"Pulumi.{name}.yaml")
-        engine = Engine(name, state, tools)
+        on_standin = check_settings(None, name)
+        # What GKE would yet have to make needs no control plane; the others are previewed on the one that is up.
+        own = State(state.root.with_name(name)) if on_standin else state
+        file = None if on_standin else _on(state, name)
+        engine = Engine(name, own, tools, file, on_standin)
         engine.observe = lambda event: _observe(made, event)  # type: ignore[method-assign]
         engine.preview(progress)
     except EngineFailure as error:
@@ -96,6 +101,17 @@ def _preview(name: str, state: State, tools: toolchain.Toolchain, progress: Step
     except Failure as error:
         made.error = str(error)
     return made
+
+
+def _on(state: State, name: str) -> Path:
+    """A copy of a stack's file in which the embedded control plane is in the place of the cluster that it names."""
+    content = yaml.safe_load((CHECKOUT / f"Pulumi.{name}.yaml").read_text())
+    if content["config"].get("agent-sandbox:target") == "existing":
+        content["config"]["agent-sandbox:kubeconfig"] = str(state.kubeconfig)
+        content["config"]["agent-sandbox:context"] = yaml.safe_load(state.kubeconfig.read_text())["current-context"]
+    file = state.root / f"Pulumi.{name}.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    return file
 
 
 def _observe(made: Preview, event: Any) -> None:

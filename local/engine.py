@@ -63,13 +63,15 @@ class Engine:
         self.state = state
         self.name = stack
         self.project = str(yaml.safe_load((project / "Pulumi.yaml").read_text())["name"])
-        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file and not standin else {}
+        self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
         self.environment = environment(state, toolchain)
         self.standin = standin
         work_dir = project
         if standin:
             self.environment |= standin_gcp.attach(state)
-            work_dir = standin_gcp.workspace(state, stack, config_file or CHECKOUT / f"Pulumi.{stack}.yaml")
+        stack_file = config_file or project / f"Pulumi.{stack}.yaml"
+        if project == CHECKOUT and "encryptionsalt" not in (yaml.safe_load(stack_file.read_text()) or {}):
+            work_dir, self.options = _workspace(state, stack, stack_file), {}
         state.backend.mkdir(parents=True, exist_ok=True)
         workspace = automation.LocalWorkspaceOptions(
             work_dir=str(work_dir),
@@ -152,6 +154,21 @@ class Engine:
             except automation.CommandError as error:
                 raise EngineFailure("\n".join(errors) or str(error)) from error
         return outcome
+
+
+def _workspace(state: State, stack: str, stack_file: Path) -> Path:
+    """A folder with the project file and a copy of the stack file, for the engine to write into.
+
+    It adds its encryption to a stack file that has none. The real one is left to whoever deploys it
+    for real, with a key of their own; the copy has the local stack's, of an empty passphrase.
+    """
+    folder = state.root / "workspace"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Pulumi.yaml").write_text((CHECKOUT / "Pulumi.yaml").read_text())
+    salt = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())["encryptionsalt"]
+    content = {**(yaml.safe_load(stack_file.read_text()) or {}), "encryptionsalt": salt}
+    (folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return folder
 
 
 def environment(state: State, toolchain: Toolchain) -> dict[str, str]:

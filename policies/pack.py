@@ -92,11 +92,17 @@ def _about(topic: Topic) -> dict[str, Any]:
     }
 
 
+_inputs: dict[str, Any] = {}
+"""What each resource was asked to be. A stack policy is told what the provider made of it, and before there is a
+cluster that is nothing at all."""
+
+
 def _objects(token: str, props: Any, urn: str) -> list[Object]:
     package = token.partition(":")[0]
     if package not in ("kubernetes", "gcp"):
         return []
-    return expand(pulumi(token, _plain(props), urn))
+    _inputs[urn] = _plain(props)
+    return expand(pulumi(token, _inputs[urn], urn))
 
 
 _plain_once = decoding.once("plain", lambda target: plain(unknown_checking_proxy(target)))
@@ -161,7 +167,9 @@ def stack_objects(args: StackValidationArgs) -> list[Object]:
     found = []
     for resource in args.resources:
         if resource.resource_type.startswith(("kubernetes:", "gcp:container/")):
-            found += _objects(resource.resource_type, resource.props, resource.urn)
+            asked = _inputs.get(resource.urn)
+            props = _plain(resource.props) if asked is None else asked
+            found += expand(pulumi(resource.resource_type, props, resource.urn))
     return [one for one in found if matters(one)]
 
 

@@ -50,7 +50,9 @@ class NodeIdentity(pulumi.ComponentResource):
             member=account.member,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # Nodes that come up before their rights do log nowhere, and nobody sees why.
-        self.email = pulumi.Output.all(account.email, right.id).apply(lambda both: str(both[0]))
+        # Nodes that come up before their rights do log nowhere, and nobody sees why: so it waits for them. It is put
+        # together from what a preview knows, so that policies can judge the nodes before there is an account.
+        domain = f"{args['project']}.iam.gserviceaccount.com"
+        self.email = pulumi.Output.all(account.account_id, right.role).apply(lambda known: f"{known[0]}@{domain}")
         self.member = account.member
         self.register_outputs({"email": self.email, "member": self.member})

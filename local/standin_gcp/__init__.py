@@ -38,21 +38,6 @@ def attach(state: State) -> dict[str, str]:
     return {"SSL_CERT_FILE": str(state.root / "trusted.pem")}
 
 
-def workspace(state: State, stack: str, stack_file: Path) -> Path:
-    """A folder with the project file and a copy of the stack file, for the engine to write into.
-
-    It adds its encryption to a stack file that has none. The real one is left to whoever deploys it
-    for real, with a key of their own; the copy has the local stack's, of an empty passphrase.
-    """
-    folder = state.root / "workspace"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "Pulumi.yaml").write_text((CHECKOUT / "Pulumi.yaml").read_text())
-    salt = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())["encryptionsalt"]
-    content = {"config": yaml.safe_load(stack_file.read_text())["config"], "encryptionsalt": salt}
-    (folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    return folder
-
-
 def trust(state: State) -> None:
     """Let an engine and what it starts trust the embedded control plane, beside what this machine trusts.
 

@@ -99,8 +99,13 @@ def test_an_example_comes_up_changes_nothing_more_and_goes_entirely(cluster: Clu
 
 def test_every_component_is_in_an_example() -> None:
     text = "".join((folder / "__main__.py").read_text() for folder in EXAMPLES)
-    kinds = [name for name in components.__all__ if f"{name}Args" in components.__all__]
+    kinds = [name for name in components.__all__ if f"{name}Args" in components.__all__ and not on_gke(name)]
     assert [name for name in kinds if f"components.{name}(" not in text and name not in PLATFORM] == []
+
+
+def on_gke(name: str) -> bool:
+    """Those that make the cluster itself: gke.py and the stack files dev, staging and prod are their examples."""
+    return str(getattr(components, name).__module__).startswith("components.gke.")
 
 
 PLATFORM = {"AgentSandboxController", "SandboxRouter"}

@@ -124,7 +124,7 @@ def test_a_policy_violation_stops_the_update_before_anything_changed(deployment:
 def test_the_engine_refuses_every_wrong_stack_file_and_registers_nothing(deployment: Deployment) -> None:
     """What `pulumi up` itself says, where our own commands refuse earlier. There is no cluster yet."""
     file = deployment.folder / "Pulumi.wrong.yaml"
-    file.write_text("config: {}\n")
+    file.write_text(yaml.safe_dump(STACK_FILE))
     engine = Engine("local", deployment.state, toolchain.ensure(), file)
     for wrong, expected in WRONG:
         values = {f"agent-sandbox:{key}": value for key, value in {**GOOD, **wrong}.items()}
