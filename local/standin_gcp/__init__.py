@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from local.paths import CHECKOUT, State
+from local.paths import State
 
 PROGRAMS = Path(__file__).parent / "bin"
 """What of Google's is stood in for, by the names that Pulumi's engine and a GKE kubeconfig look for on PATH. They
