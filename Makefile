@@ -1,34 +1,35 @@
 # Every target prepares what it needs: the Python environment first, then the tools.
-# Variables: NODE for up and preview, COUNT and POOL for claim, VERSION and FROM for release, ARGS for anything that
-# `python -m local COMMAND --help` lists.
+# Variables: STACK for up, preview, destroy, down and status, NODE for up and preview, COUNT and POOL for claim,
+# VERSION and FROM for release, ARGS for anything that `python -m local COMMAND --help` lists.
 
 export PYTHONDONTWRITEBYTECODE := 1
 MAKEFLAGS += --no-print-directory
 
 python = "$$(python3 local/bootstrap.py)"
+stack = $(if $(STACK),--stack $(STACK))
 node = $(if $(NODE),--node $(NODE))
 local = @python=$(python) && exec "$$python" -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview down destroy status claim hello logs kubeconfig env doctor toolchain release test lint docs bench bench-gvisor lock
+.PHONY: help check up preview down destroy status claim hello logs kubeconfig env doctor toolchain release test lint docs bench bench-gvisor lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: ## bring the local stack up on the embedded control plane (NODE=gvisor: on a real node)
-	$(local) up $(node) $(ARGS)
+	$(local) up $(stack) $(node) $(ARGS)
 
 preview: ## show what `make up` would change
-	$(local) preview $(node) $(ARGS)
+	$(local) preview $(stack) $(node) $(ARGS)
 
 down: ## end and delete everything that `make up` made
-	$(local) down $(ARGS)
+	$(local) down $(stack) $(ARGS)
 
 destroy: ## delete the stack's resources, keep the control plane
-	$(local) destroy $(ARGS)
+	$(local) destroy $(stack) $(ARGS)
 
-status: ## is the platform well? exits 1 if not
-	$(local) status $(ARGS)
+status: ## is the platform well? exits 1 if not (STACK=existing)
+	$(local) status $(stack) $(ARGS)
 
 claim: ## take a sandbox out of the warm pool (COUNT=20, POOL=python)
 	$(local) claim $(if $(COUNT),--count $(COUNT)) $(if $(POOL),--pool $(POOL)) $(ARGS)
@@ -56,6 +57,9 @@ release: ## show what an upstream release would change, and pin it (VERSION=v1.0
 
 test: ## run every test
 	@python=$(python) && "$$python" -m local toolchain && exec "$$python" -m pytest $(ARGS)
+
+check: ## preview every stack offline under the policies, as a pull request does (ARGS="--stack local")
+	@python=$(python) && exec "$$python" -m local.check $(ARGS)
 
 lint: ## ruff and mypy
 	@python=$(python) && "$$python" -m ruff format --check . && "$$python" -m ruff check . && exec "$$python" -m mypy

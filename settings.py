@@ -5,6 +5,7 @@ component's own arguments, so a key means here what it means there. All problems
 together, each with its key, its value, what follows and what helps.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +16,30 @@ import yaml
 from pulumi.runtime import config as pulumi_config
 
 import releases
+import settings_gke
 from components import (
     AgentSandboxControllerArgs,
+    ControllerAppAccessArgs,
     ObservabilityArgs,
     Problem,
+    SandboxAdmissionArgs,
+    SandboxArgs,
     SandboxClaimArgs,
     SandboxGatewayArgs,
+    SandboxNamespaceArgs,
     SandboxRouterArgs,
     SandboxTemplateArgs,
     SandboxWarmPoolArgs,
 )
-from components._arguments import arguments, find_problems, show, similar, to_arguments
+from components._arguments import arguments, find_problems, to_arguments
 from components._checks import dns_label, one_of
 from components._formats import matches
 from local.paths import CHECKOUT, State
+from sandbox_defaults import broken_references, sandbox_defaults
 from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
-TARGETS = ("local", "existing")
+TARGETS = ("local", "existing", *settings_gke.TARGETS)
 UNPINNED = "0" * 64
 """Stands for the checksum of a release that has none, until the check has said so."""
 
@@ -102,16 +109,33 @@ class StackFile(TypedDict):
     kubeconfig: NotRequired[str]
     context: NotRequired[str]
     namespace: NotRequired[str]
+    namespaces: NotRequired[dict[str, SandboxNamespaceArgs]]
     controller: NotRequired[ControllerEntry]
     router: NotRequired[SandboxRouterArgs]
+    admission: NotRequired[dict[str, SandboxAdmissionArgs]]
     gateway: NotRequired[SandboxGatewayArgs]
     observability: NotRequired[ObservabilityArgs]
     templates: NotRequired[dict[str, SandboxTemplateArgs]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
+    sandboxes: NotRequired[dict[str, SandboxArgs]]
+    access: NotRequired[dict[str, ControllerAppAccessArgs]]
+    # On GKE alone; settings_gke.py checks what is in them.
+    environment: NotRequired[str]
+    project: NotRequired[str]
+    region: NotRequired[str]
+    zones: NotRequired[list[str]]
+    services: NotRequired[list[str]]
+    network: NotRequired[dict[str, Any]]
+    cluster: NotRequired[dict[str, Any]]
+    node_pools: NotRequired[dict[str, dict[str, Any]]]
+    registry: NotRequired[dict[str, Any]]
+    identities: NotRequired[dict[str, dict[str, Any]]]
+    snapshots: NotRequired[dict[str, Any]]
+    protected: NotRequired[bool]
 
 
-TEXTS = ("target", "kubeconfig", "context", "namespace")
+TEXTS = ("target", "kubeconfig", "context", "namespace", "environment", "project", "region")
 """Keys whose value is a text, which Pulumi hands over as it is, and empty where none is given; the others
 come as JSON."""
 
@@ -124,10 +148,14 @@ class Settings:
     kubeconfig: str | None
     context: str | None
     namespace: str
+    """Where an entry lives that names no namespace of its own."""
+    namespaces: Mapping[str, SandboxNamespaceArgs]
+    """All namespaces that the stack makes, the one above among them."""
     controller: AgentSandboxControllerArgs
     release: releases.Release | None
     """The pinned release that `controller` installs; None if it brings its own manifest, or installs none."""
     router: SandboxRouterArgs
+    admission: Mapping[str, SandboxAdmissionArgs]
     gateway: SandboxGatewayArgs | None
     """None where the stack has no gateway."""
     observability: ObservabilityArgs | None
@@ -135,6 +163,10 @@ class Settings:
     templates: Mapping[str, SandboxTemplateArgs]
     warm_pools: Mapping[str, SandboxWarmPoolArgs]
     claims: Mapping[str, SandboxClaimArgs]
+    sandboxes: Mapping[str, SandboxArgs]
+    access: Mapping[str, ControllerAppAccessArgs]
+    gke: settings_gke.Gke | None
+    """What is made on GKE before all that; None on a cluster that is there already."""
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -162,8 +194,18 @@ def read(stack_file: Path) -> Settings:
     for key, value in (content.get("config") or {}).items():
         project, _, name = str(key).rpartition(":")
         if project in ("", PROJECT):
-            values[name] = _closed(value)
+            values[name] = _closed(_as_pulumi_reads(name, value))
     return parse(values)
+
+
+def _as_pulumi_reads(name: str, value: Any) -> Any:
+    """A value of a stack file as the program gets it: Pulumi writes numbers and truth values as texts."""
+    if name in TEXTS or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _closed(value: Any) -> Any:
@@ -177,7 +219,9 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += [*_broken_references(filled), *regional_gateway(filled, PROJECT)]
+    problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT)]
+    if not problems:
+        problems += settings_gke.problems(filled)
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -189,14 +233,19 @@ def parse(values: Mapping[str, Any]) -> Settings:
         kubeconfig=stack.get("kubeconfig") or _local_kubeconfig(stack["target"]),
         context=stack.get("context") or None,
         namespace=stack["namespace"],
+        namespaces=stack["namespaces"],
         controller=cast(AgentSandboxControllerArgs, controller),
         release=release if controller.get("manifest") == str(release.manifest_path) else None,
         router=stack["router"],
+        admission=stack["admission"],
         gateway=stack.get("gateway") or None,
         observability=stack.get("observability") or None,
         templates=stack["templates"],
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
+        sandboxes=stack["sandboxes"],
+        access=stack["access"],
+        gke=settings_gke.parse(filled),
     )
 
 
@@ -210,12 +259,7 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     filled = {"target": "local", "namespace": "sandboxes", **given}
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
-    for key in ("templates", "warmPools", "claims"):
-        entries = values.get(key, {})
-        namespace = {"namespace": filled["namespace"]}
-        filled[key] = (
-            {n: _filled(e, namespace) for n, e in entries.items()} if isinstance(entries, Mapping) else entries
-        )
+    filled |= sandbox_defaults(filled)
     filled["router"] = _filled(values.get("router", {}), router_defaults(filled, release))
     for key, defaults in (("gateway", gateway_defaults), ("observability", observability_defaults)):
         if values.get(key):
@@ -243,24 +287,3 @@ def _release_arguments(controller: Any, release: releases.Release) -> dict[str, 
     if isinstance(controller, Mapping) and ("manifest" in controller or controller.get("source") == "managed"):
         return {}
     return {"manifest": str(release.manifest_path), "sha256": release.sha256, "image": release.controller_image}
-
-
-def _broken_references(values: Mapping[str, Any]) -> list[Problem]:
-    """Names that nothing bears: a pool's template, a claim's pool."""
-    problems = _dangling(values, "warmPools", "template", "templates", "The pool would never fill.")
-    problems += _dangling(values, "claims", "pool", "warmPools", "The claim would never be bound.")
-    return problems
-
-
-def _dangling(values: Mapping[str, Any], key: str, field: str, target: str, consequence: str) -> list[Problem]:
-    names = list(values[target]) if isinstance(values[target], Mapping) else []
-    entries = values[key] if isinstance(values[key], Mapping) else {}
-    problems = []
-    for name, entry in entries.items():
-        given = entry.get(field) if isinstance(entry, Mapping) else None
-        if isinstance(given, str) and given not in names:
-            remedy = f"{consequence} Correct the name, or add it under {PROJECT}:{target}. {similar(given, names)}"
-            problems.append(
-                Problem(f"{PROJECT}:{key}.{name}.{field}", show(given), f"is not one of the {target}", remedy)
-            )
-    return problems

@@ -17,7 +17,7 @@ def router_defaults(values: Mapping[str, Any], release: releases.Release) -> dic
     controller = _map(values, "controller")
     if controller.get("source") != "managed":
         defaults["priorityClass"] = controller.get("priorityClass", PRIORITY_CLASS)
-    if is_gke(_gateway_class(values)):
+    if is_gke(gateway_class_of(values)):
         defaults["loadBalancers"] = list(LOAD_BALANCERS)
     return defaults
 
@@ -53,7 +53,7 @@ def _least(pool: Mapping[str, Any]) -> Any:
 
 def regional_gateway(values: Mapping[str, Any], project: str) -> list[Problem]:
     """A regional load balancer's proxies are in a subnet that only its owner knows."""
-    name = _gateway_class(values)
+    name = gateway_class_of(values)
     ranges = _map(values, "router").get("loadBalancers")
     if not is_gke(name) or is_global(name) or ranges != list(LOAD_BALANCERS):
         return []
@@ -64,7 +64,7 @@ def regional_gateway(values: Mapping[str, Any], project: str) -> list[Problem]:
     return [Problem(f"{project}:router.loadBalancers", "nothing", "is given, though the gateway is regional", remedy)]
 
 
-def _gateway_class(values: Mapping[str, Any]) -> str:
+def gateway_class_of(values: Mapping[str, Any]) -> str:
     """The class of the stack's gateway, or an empty text if it has none, or a wrong one."""
     gateway = _map(values, "gateway")
     exposure = gateway.get("exposure", "internal")

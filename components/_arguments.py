@@ -8,6 +8,7 @@ names, the other with the stack file's camelCase. Every problem is found, not on
 import difflib
 import inspect
 import json
+import re
 import types
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,14 @@ Check = Callable[[Any], "tuple[str, str] | None"]
 """Given a value of the right type: None, or what is wrong with it and what follows and helps."""
 
 Together = Callable[[Mapping[str, Any]], "Iterable[tuple[str, str, str]]"]
-"""Given arguments that are right one by one, by field name: the field, what is wrong, what helps."""
+"""Given arguments that are right one by one, by field name: the field, or a path that begins with it, what is wrong,
+and what helps."""
 
 Spelling = Literal["snake", "camel"]
 
 Kind = TypeVar("Kind", bound=type)
+
+_PATH = re.compile(r"(\w+)(.*)")
 
 _checks: dict[type, dict[str, Check]] = {}
 _together: dict[type, Together] = {}
@@ -94,9 +98,11 @@ def find_problems(kind: type, args: object, key: str, spelling: Spelling) -> lis
     named = {field: args[shown] for shown, field in fields.items() if shown in args}
     shown_as = {field: shown for shown, field in fields.items()}
     for together in [] if problems else [_together[each] for each in _lineage(kind) if each in _together]:
-        for field, wrong, remedy in together(named):
-            value = show(named[field]) if field in named else "nothing"
-            problems.append(Problem(_under(key, shown_as[field]), value, wrong, remedy))
+        for path, wrong, remedy in together(named):
+            field, rest = _PATH.fullmatch(path).groups()  # type: ignore[union-attr]  # every text matches
+            found = _at(named, path)
+            value = "nothing" if found is None else show(found)
+            problems.append(Problem(_under(key, shown_as[field]) + rest, value, wrong, remedy))
     return problems
 
 
@@ -125,6 +131,14 @@ def similar(word: str, options: Iterable[str]) -> str:
     known = list(options)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"Did you mean {close[0]}? There are: {_listed(known)}." if close else f"There are: {_listed(known)}."
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a path such as pod.containers[0].name; None where there is none."""
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        inner = value.get(name) if isinstance(value, Mapping) else None
+        value = value[int(index)] if index else inner
+    return value
 
 
 def _under(key: str, name: object) -> str:

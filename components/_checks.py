@@ -3,14 +3,21 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from components._arguments import Check, similar
+from components._arguments import Check, show, similar
 
 Finding = tuple[str, str] | None
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _QUANTITY = re.compile(r"(\d+(\.\d+)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?")
+_UNITS = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
+}
 _DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h))+")
 _IMAGE = re.compile(r"(?P<repository>[^@\s]+?)(:(?P<tag>\w[\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?")
 
@@ -79,6 +86,14 @@ def quantities(value: dict[str, Any]) -> Finding:
     return None
 
 
+def amount(value: str) -> Decimal:
+    """What a quantity amounts to, in its base unit."""
+    number, unit = re.fullmatch(r"([\d.]+)(.*)", value).groups()  # type: ignore[union-attr]  # `quantity` has seen it
+    if unit.startswith("e"):
+        return Decimal(number + unit)
+    return Decimal(number) * _UNITS[unit]
+
+
 def duration(value: str) -> Finding:
     """A Go duration, as in 180s or 5m."""
     if _DURATION.fullmatch(value):
@@ -94,3 +109,52 @@ def timestamp(value: str) -> Finding:
     except ValueError:
         pass
     return "is not a time with a time zone", "The API server would refuse it. Write it as 2027-01-31T12:00:00Z."
+
+
+def environment(value: dict[str, Any]) -> Finding:
+    """A map whose names are names of environment variables."""
+    for name in value:
+        if not _ENVIRONMENT_NAME.fullmatch(name):
+            remedy = "No container would start. Use letters, digits, dashes, dots and underscores, no digit first."
+            return f"holds {show(name)}, which is not a variable's name", remedy
+    return None
+
+
+def dns_labels(value: Iterable[str]) -> Finding:
+    """Names, as a list or as a map's keys."""
+    for name in value:
+        if found := dns_label(name):
+            return f"holds {show(name)}, which {found[0]}", found[1]
+    return None
+
+
+def each(check: Check) -> Check:
+    """A list whose entries all pass `check`."""
+
+    def check_all(values: Iterable[Any]) -> Finding:
+        for value in values:
+            if found := check(value):
+                return f"holds {show(value)}, which {found[0]}", found[1]
+        return None
+
+    return check_all
+
+
+def pod_metadata(value: dict[str, Any]) -> Finding:
+    """Labels or annotations of a sandbox's pod, none of which is the controller's own."""
+    for key in value:
+        if not _METADATA_KEY.fullmatch(key):
+            return f"holds {show(key)}, which is not a key of metadata", "The API server would refuse it. " + _KEY_FORM
+        if key.startswith(RESERVED):
+            remedy = (
+                "Sandboxes are found and told apart by these keys, so it ignores other people's. Choose another key."
+            )
+            return f"holds {key}, which belongs to the controller", remedy
+    return None
+
+
+RESERVED = ("agents.x-k8s.io/", "extensions.agents.x-k8s.io/")
+"""Label and annotation keys that begin so are the controller's."""
+_ENVIRONMENT_NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_METADATA_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?")
+_KEY_FORM = "Write it as name, or as your.domain/name."

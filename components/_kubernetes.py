@@ -1,11 +1,17 @@
 """How components write Kubernetes objects: as manifests, in the API's own spelling."""
 
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 Manifest = Mapping[str, Any]
+
+PROVIDER = importlib.metadata.version("pulumi-kubernetes")
+"""The default provider that objects ask for is the SDK's: without a version they would get another one, and change over
+to the SDK's with the next update.
+"""
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "pulumi"}
 SYSTEM_NAMESPACE = "agent-sandbox-system"
@@ -19,6 +25,10 @@ POD_SECURITY_RESTRICTED = {
     "pod-security.kubernetes.io/warn": "restricted",
     "pod-security.kubernetes.io/audit": "restricted",
 }
+
+REQUESTS = {"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "512Mi"}
+LIMITS = {"cpu": "500m", "memory": "1Gi", "ephemeral-storage": "1Gi"}
+"""A sandbox's resources in upstream's guides."""
 
 NONROOT = 65532
 """The user that distroless images, upstream's among them, are built for."""
@@ -39,6 +49,7 @@ class KubernetesObject(pulumi.CustomResource):
         annotations = {**metadata.get("annotations", {}), **FIELD_MANAGER}
         manifest = {**manifest, "metadata": {**metadata, "annotations": annotations}}
         group = manifest["apiVersion"] if "/" in manifest["apiVersion"] else f"core/{manifest['apiVersion']}"
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=PROVIDER))
         super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, {**manifest, "status": None}, opts)
 
 
@@ -97,6 +108,13 @@ def wait_for(condition: str) -> dict[str, str]:
 
 NO_WAIT = {"pulumi.com/skipAwait": "true"}
 """The annotation that spares a Service Pulumi's ten seconds of watching it; its Deployment is waited for anyway."""
+
+
+def network_policy(metadata: Manifest, selector: Manifest, ingress: list[Any], egress: list[Any]) -> dict[str, Any]:
+    """A NetworkPolicy that closes both directions but for its rules."""
+    types = ["Ingress", "Egress"]
+    spec = {"podSelector": selector, "policyTypes": types, "ingress": ingress, "egress": egress}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def dns_egress() -> dict[str, Any]:

@@ -25,14 +25,22 @@ class Runtime:
         return fields
 
 
+KATA_LABEL = "katacontainers.io/kata-runtime"
+"""Kata's installer labels the nodes that it has been to; whoever keeps others off them uses the same key."""
+
+_KATA: tuple[dict[str, str], list[dict[str, Any]]] = (
+    {KATA_LABEL: "true"},
+    [{"key": KATA_LABEL, "operator": "Equal", "value": "true", "effect": "NoSchedule"}],
+)
+
 RUNTIMES = {
     "gvisor": Runtime(
         "gvisor",
         {GVISOR_LABEL: "gvisor"},
         [{"key": GVISOR_LABEL, "operator": "Equal", "value": "gvisor", "effect": "NoSchedule"}],
     ),
-    "kata-qemu": Runtime("kata-qemu", {"katacontainers.io/kata-runtime": "true"}),
-    "kata-clh": Runtime("kata-clh", {"katacontainers.io/kata-runtime": "true"}),
+    "kata-qemu": Runtime("kata-qemu", *_KATA),
+    "kata-clh": Runtime("kata-clh", *_KATA),
     "unsafe-runc": Runtime(None),
 }
 """By the name that a template gives; `unsafe-runc` shares the node's kernel with the code it runs."""

@@ -66,8 +66,8 @@ class Api:
                 return None
             raise
 
-    def create(self, path: str, body: Json) -> Json:
-        return self._json("POST", path, {}, body)
+    def create(self, path: str, body: Json, **query: str) -> Json:
+        return self._json("POST", path, query, body)
 
     def delete(self, path: str) -> Json:
         return self._json("DELETE", path, {})

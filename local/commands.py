@@ -17,8 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local import claims, nodes, processes, status, supervisor, toolchain
-from local.api import Api
+from local import claims, nodes, processes, standin_gcp, status, supervisor, toolchain
+from local.api import Api, ApiError
 from local.bootstrap import locked
 from local.console import Failure, duration, out, say, step
 from local.control_plane import ControlPlane
@@ -61,10 +61,18 @@ def _parser() -> argparse.ArgumentParser:
     preview.add_argument("--config-file", type=Path, metavar="FILE", help="use FILE instead of Pulumi.local.yaml")
     for each in (up, preview):
         each.add_argument("--node", help="simulated, the default, or gvisor: a real node, on Linux as root")
-    command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
-    command("down", _down, "End and delete everything that `up` made, but for the tools.")
+    destroy = command("destroy", _destroy, "Delete the stack's resources; the control plane stays.")
+    destroy.add_argument("--config-file", type=Path, metavar="FILE")
+    down = command("down", _down, "End and delete everything that `up` made, but for the tools.")
     shown = command("status", _status, "Say whether the platform is well; exit 1 if not.")
+    shown.add_argument("--stack", default=STACK, metavar="NAME", help="of the stack in Pulumi.NAME.yaml (local)")
+    shown.add_argument("--config-file", type=Path, metavar="FILE", help="of the stack in FILE")
     shown.add_argument("--json", action="store_true", help="print it as JSON")
+    shown.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="of a real cluster, as the stack's output has it"
+    )
+    for one in (up, preview, destroy, down):
+        one.add_argument("--stack", default=STACK, help="a GKE stack, on a stand-in for Google Cloud (default: local)")
     taken = command("claim", _claim, "Take sandboxes out of a warm pool, and say how long it took.")
     taken.add_argument("--pool", help="the warm pool, where there are several")
     taken.add_argument(
@@ -94,13 +102,14 @@ def _up(options: argparse.Namespace) -> int:
     from local.engine import Engine  # Pulumi's SDK takes a second to load, and most commands do without
 
     started = time.monotonic()
-    state = State.of_checkout()
-    stack = check_settings(options.config_file)
+    state = State.of_checkout(options.stack)
+    stack = check_settings(options.config_file, options.stack)
+    on_standin = stack.gke is not None
     with alone(state):
         node = nodes.of(state, options.node)
         tools = get_ready(state, node, stack)
         with ThreadPoolExecutor() as pool:  # what can overlap does: half a minute is all that this may take
-            opening = pool.submit(Engine, STACK, state, tools, options.config_file)
+            opening = pool.submit(Engine, options.stack, state, tools, options.config_file, on_standin)
             control_plane = start_cluster(state, tools, node)
             dressing = pool.submit(control_plane.dress)
             with step("Pulumi engine") as progress:
@@ -120,14 +129,24 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
-def check_settings(config_file: Path | None) -> Any:
-    """The settings in a stack file; a wrong one is refused before anything is built or started. Raises Failure."""
+def check_settings(config_file: Path | None, stack: str = STACK) -> Any:
+    """The settings in a stack file; a wrong one is refused before anything is built or started. Raises Failure.
+
+    Of a stack on GKE, which here means on the stand-in, it says so.
+    """
     import settings
 
+    file = config_file or CHECKOUT / f"Pulumi.{stack}.yaml"
+    if not file.exists():
+        known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+        raise Failure(f"There is no stack {stack} (there are: {', '.join(known)}).")
     try:
-        return settings.read(config_file or CHECKOUT / f"Pulumi.{STACK}.yaml")
+        read = settings.read(file)
     except settings.SettingsError as error:
         raise Failure(str(error)) from error
+    if read.gke:
+        say(standin_gcp.NOTICE)
+    return read
 
 
 def get_ready(state: State, node: Nodes, stack: Any) -> Toolchain:
@@ -200,40 +219,46 @@ def _report(state: State, tools: Toolchain, node: Nodes, seconds: float) -> None
 def _preview(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
-    state = State.of_checkout()
-    stack = check_settings(options.config_file)
+    state = State.of_checkout(options.stack)
+    stack = check_settings(options.config_file, options.stack)
+    on_standin = stack.gke is not None
     with alone(state):
         node = nodes.of(state, options.node)
         tools = get_ready(state, node, stack)
-        bring_up_cluster(state, tools, node)
+        if not on_standin or state.kubeconfig.exists():  # what GKE would yet have to make is not needed for a preview
+            bring_up_cluster(state, tools, node)
         with step("preview and policies") as progress:
-            planned = Engine(STACK, state, tools, options.config_file).preview(progress)
+            planned = Engine(options.stack, state, tools, options.config_file, on_standin).preview(progress)
     for line in planned.changed:
         out.print(f"  {line}")
     out.print(_summary(planned.changes, "to "))
+    if on_standin:
+        out.print(f"\n{standin_gcp.NOTICE}")
     return 0
 
 
-def _destroy(_: argparse.Namespace) -> int:
+def _destroy(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
-    state = State.of_checkout()
+    state = State.of_checkout(options.stack)
     if not state.kubeconfig.exists():
         out.print("Nothing is up; there is nothing to destroy.")
         return 0
+    stack = check_settings(options.config_file, options.stack)
+    on_standin = stack.gke is not None
     with alone(state):
         node = nodes.of(state)
-        tools = get_ready(state, node, check_settings(None) if node.name == "gvisor" else None)
+        tools = get_ready(state, node, stack)
         bring_up_cluster(state, tools, node)
-        engine = Engine(STACK, state, tools)
+        engine = Engine(options.stack, state, tools, options.config_file, on_standin)
         with step("destroy") as progress:
             engine.recover(progress)
             progress.outcome = _summary(engine.destroy(progress).changes)
     return 0
 
 
-def _down(_: argparse.Namespace) -> int:
-    state = State.of_checkout()
+def _down(options: argparse.Namespace) -> int:
+    state = State.of_checkout(options.stack)
     with alone(state):
         if not state.root.exists() and not processes.belonging_to(state.root):
             out.print("Nothing is up; there is nothing to do.")
@@ -248,21 +273,59 @@ def _down(_: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    state = State.of_checkout()
-    if not state.kubeconfig.exists():
-        found = status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
-    else:
-        found = status.of_local(state, ControlPlane(state, Toolchain({})))
+    found = _of_stack(options) if options.stack != STACK or options.config_file else _of_checkout(options.kubeconfig)
     if options.json:
         print(json.dumps(found.as_json(), indent=2))
     else:
         _print_status(found)
-        out.print(
-            "\nAll is well."
-            if found.well
-            else "\nNot all is well. `make logs` tells more; `make up` repairs what it can."
+        way_out = (
+            ""
+            if options.stack != STACK or options.config_file
+            else " `make logs` tells more; `make up` repairs what it can."
         )
+        out.print("\nAll is well." if found.well else f"\nNot all is well.{way_out}")
     return 0 if found.well else 1
+
+
+def _of_checkout(kubeconfig: Path | None = None) -> status.Status:
+    """The local stack's deployment, or just the platform behind `kubeconfig`."""
+    if kubeconfig:
+        return status.of_cluster(Api(kubeconfig))
+    state = State.of_checkout()
+    if not state.kubeconfig.exists():
+        return status.Status([status.Check("deployment", False, "nothing is up here; start it with: make up")])
+    return status.of_local(state, ControlPlane(state, Toolchain({})))
+
+
+def _of_stack(options: argparse.Namespace) -> status.Status:
+    """The platform on the cluster that a stack file is for: the one that it names, or the stand-in's."""
+    import settings
+    from local import status_gke
+
+    file = options.config_file or _stack_file(options.stack)
+    check_settings(file)
+    stack = settings.read(file)
+    if stack.target == "local":
+        return _of_checkout(options.kubeconfig)
+    kubeconfig = Path(stack.kubeconfig).expanduser() if stack.kubeconfig else None
+    if stack.gke:
+        kubeconfig = options.kubeconfig or State.of_checkout(options.stack).kubeconfig
+        if not kubeconfig.exists():
+            way = f"start the stand-in with: make up STACK={options.stack}; or name a real cluster's: --kubeconfig FILE"
+            return status.Status([status.Check("deployment", False, f"nothing is up here; {way}")])
+    try:
+        api = Api(kubeconfig, stack.context)
+        return status_gke.of_gke(api, stack.gke) if stack.gke else status.of_cluster(api)
+    except ApiError as error:
+        return status.Status([status.Check("kubeconfig", False, str(error))])
+
+
+def _stack_file(name: str) -> Path:
+    file = CHECKOUT / f"Pulumi.{name}.yaml"
+    if not file.exists():
+        known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+        raise Failure(f"There is no stack file {file.name} (there are: {', '.join(known)}).")
+    return file
 
 
 def _print_status(found: status.Status) -> None:

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 from pulumi import automation
 
-from local import processes
+from local import processes, standin_gcp
 from local.console import Failure, Step
 from local.paths import CHECKOUT, State
 from local.toolchain import Toolchain
 
-PROJECT = "agent-sandbox"
 POLICIES = CHECKOUT / "policies"
 BIN = CHECKOUT / "local" / "bin"
 """Stands in for what an engine that was built from source lacks."""
@@ -48,22 +48,39 @@ class EngineFailure(Failure):
 
 
 class Engine:
-    """One stack in the checkout's own backend."""
+    """One stack in the checkout's own backend: of the checkout's own program, or of another `project`'s."""
 
-    def __init__(self, stack: str, state: State, toolchain: Toolchain, config_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        stack: str,
+        state: State,
+        toolchain: Toolchain,
+        config_file: Path | None = None,
+        standin: bool = False,
+        project: Path = CHECKOUT,
+    ) -> None:
+        """With `standin`, the local stand-in takes the place of Google Cloud."""
         self.state = state
         self.name = stack
+        self.project = str(yaml.safe_load((project / "Pulumi.yaml").read_text())["name"])
         self.options: dict[str, Any] = {"config_file": str(config_file)} if config_file else {}
         self.environment = environment(state, toolchain)
+        self.standin = standin
+        work_dir = project
+        if standin:
+            self.environment |= standin_gcp.attach(state)
+        stack_file = config_file or project / f"Pulumi.{stack}.yaml"
+        if project == CHECKOUT and "encryptionsalt" not in (yaml.safe_load(stack_file.read_text()) or {}):
+            work_dir, self.options = _workspace(state, stack, stack_file), {}
         state.backend.mkdir(parents=True, exist_ok=True)
         workspace = automation.LocalWorkspaceOptions(
-            work_dir=str(CHECKOUT),
-            env_vars=self.environment,
+            work_dir=str(work_dir),
+            env_vars={**self.environment, "KUBECONFIG": str(state.kubeconfig)},
             pulumi_home=str(state.pulumi_home),
             pulumi_command=automation.PulumiCommand(str(state.root)),
         )
         self.stack = automation.create_or_select_stack(
-            stack_name=stack, project_name=PROJECT, program=_program, opts=workspace
+            stack_name=stack, project_name=self.project, program=lambda: _run_program(project), opts=workspace
         )
         # After each operation the Automation API asks the CLI for outputs and history, which takes it longer
         # than a small update, and which nobody reads here.
@@ -86,6 +103,9 @@ class Engine:
         """Delete every resource of the stack. Raises EngineFailure."""
         return self._run("destroy", self.stack.destroy, progress)
 
+    def observe(self, event: Any) -> None:
+        """Called with each of the engine's events, for whoever wants more of them than their outcome."""
+
     def recover(self, progress: Step) -> bool:
         """Undo what an update left that was ended in its middle: its lock, and what it did not write down.
 
@@ -102,7 +122,7 @@ class Engine:
         return True
 
     def _pending_operations(self) -> bool:
-        file = self.state.backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+        file = self.state.backend / ".pulumi" / "stacks" / self.project / f"{self.name}.json"
         try:
             checkpoint = json.loads(file.read_text())["checkpoint"]
         except FileNotFoundError:
@@ -115,18 +135,40 @@ class Engine:
         outcome = Outcome()
         errors: list[str] = []
         self.state.logs.mkdir(parents=True, exist_ok=True)
+        if self.standin:
+            standin_gcp.trust(self.state)
         with (self.state.logs / f"pulumi-{name}.log").open("w") as log:
 
             def write(line: str) -> None:
                 log.write(line + "\n")
                 log.flush()
 
-            listen = _listener(outcome, errors, progress, expected)
+            follow = _listener(outcome, errors, progress, expected)
+
+            def listen(event: Any) -> None:
+                follow(event)
+                self.observe(event)
+
             try:
                 operation(on_output=write, on_error=write, on_event=listen, color="never", **self.options, **arguments)
             except automation.CommandError as error:
                 raise EngineFailure("\n".join(errors) or str(error)) from error
         return outcome
+
+
+def _workspace(state: State, stack: str, stack_file: Path) -> Path:
+    """A folder with the project file and a copy of the stack file, for the engine to write into.
+
+    It adds its encryption to a stack file that has none. The real one is left to whoever deploys it
+    for real, with a key of their own; the copy has the local stack's, of an empty passphrase.
+    """
+    folder = state.root / "workspace"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Pulumi.yaml").write_text((CHECKOUT / "Pulumi.yaml").read_text())
+    salt = yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text())["encryptionsalt"]
+    content = {**(yaml.safe_load(stack_file.read_text()) or {}), "encryptionsalt": salt}
+    (folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return folder
 
 
 def environment(state: State, toolchain: Toolchain) -> dict[str, str]:
@@ -176,9 +218,9 @@ def has_language_host(pulumi: Path) -> bool:
     return shutil.which("pulumi-language-python", path=f"{pulumi.resolve().parent}:{os.environ['PATH']}") is not None
 
 
-def _program() -> None:
-    """The stack's program, as the CLI would run it."""
-    runpy.run_path(str(CHECKOUT / "__main__.py"), run_name="__main__")
+def _run_program(project: Path) -> None:
+    """The project's program, as the CLI would run it."""
+    runpy.run_path(str(project / "__main__.py"), run_name="__main__")
 
 
 def _require_dead(lock: dict[str, Any]) -> None:

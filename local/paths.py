@@ -24,9 +24,11 @@ class State:
     root: Path
 
     @classmethod
-    def of_checkout(cls) -> "State":
+    def of_checkout(cls, stack: str = "local") -> "State":
+        """The folder of the checkout's deployment, or of one that another stack has on the stand-in for GKE."""
         override = os.environ.get("AGENT_SANDBOX_STATE")
-        return cls(Path(override).absolute() if override else CHECKOUT / ".state")
+        root = Path(override).absolute() if override else CHECKOUT / ".state"
+        return cls(root if stack == "local" else root.with_name(f"{root.name}-{stack}"))
 
     @property
     def kubeconfig(self) -> Path:

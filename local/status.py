@@ -48,7 +48,7 @@ class Status:
 def of_cluster(api: Api) -> Status:
     """The platform on the cluster behind `api`."""
     try:
-        return Status([*_kinds(api), *_deployments(api), *_pools(api), *_claims(api)])
+        return Status([*kinds(api), *deployments(api), *pools(api), *claims(api), *sandboxes(api)])
     except ApiError as error:
         return Status([Check("API server", False, str(error))])
 
@@ -80,7 +80,7 @@ def _nodes(state: State, api: Api) -> Iterator[Check]:
     yield Check("node", _is_ready(node), f"{config.NAME}: {versions}{'' if _is_ready(node) else ', not Ready'}")
 
 
-def _kinds(api: Api) -> Iterator[Check]:
+def kinds(api: Api) -> Iterator[Check]:
     for group, wanted in KINDS.items():
         served = {each["name"] for each in (api.find(group) or {"resources": []})["resources"]}
         missing = [name for name in wanted if name not in served]
@@ -88,7 +88,7 @@ def _kinds(api: Api) -> Iterator[Check]:
         yield Check(f"kinds of {name}", not missing, f"{', '.join(missing)} not served" if missing else "served")
 
 
-def _deployments(api: Api) -> Iterator[Check]:
+def deployments(api: Api) -> Iterator[Check]:
     deployments = api.items("/apis/apps/v1/deployments")
     for subject, image in DEPLOYMENTS.items():
         found = [each for each in deployments if image in _images(each)]
@@ -122,22 +122,39 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _pools(api: Api) -> Iterator[Check]:
+def pools(api: Api) -> Iterator[Check]:
     for pool in api.items(f"{EXTENSIONS}/sandboxwarmpools"):
         wanted, ready = pool["spec"].get("replicas", 1), pool.get("status", {}).get("readyReplicas", 0)
         yield Check(f"warm pool {_name(pool)}", ready >= wanted, f"{ready} of {wanted} ready")
 
 
-def _claims(api: Api) -> Iterator[Check]:
+def claims(api: Api) -> Iterator[Check]:
     claims = api.items(f"{EXTENSIONS}/sandboxclaims")
     if claims:
-        bound = sum(_is_ready(each) for each in claims)
+        bound = sum(is_ready(each) for each in claims)
         yield Check("claims", bound == len(claims), f"{bound} of {len(claims)} bound to a ready sandbox")
 
 
-def _is_ready(item: Json) -> bool:
+def sandboxes(api: Api) -> Iterator[Check]:
+    """Those that belong to no pool and to no claim."""
+    alone = [each for each in api.items(f"{SANDBOXES}/sandboxes") if "ownerReferences" not in each["metadata"]]
+    if alone:
+        well = sum(_holds(each, "Suspended" if _is_suspended(each) else "Ready") for each in alone)
+        detail = f"{well} of {len(alone)} ready or suspended as they should be"
+        yield Check("sandboxes", well == len(alone), detail)
+
+
+def _is_suspended(sandbox: Json) -> bool:
+    return bool(sandbox["spec"].get("operatingMode") == "Suspended")
+
+
+def is_ready(item: Json) -> bool:
+    return _holds(item, "Ready")
+
+
+def _holds(item: Json, condition: str) -> bool:
     conditions: Iterable[Json] = item.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
 
 
 def _name(item: Json) -> str:

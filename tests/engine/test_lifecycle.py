@@ -115,16 +115,16 @@ def test_a_policy_violation_stops_the_update_before_anything_changed(deployment:
     bring_up_cluster(deployment.state, toolchain.ensure())
     before = settled(deployment)
     refused = deployment.run("up", *deployment.with_config(controller=controller), expect=1).stderr
-    assert "[mandatory] pod-security-restricted: run-as-non-root: DaemonSet" in refused
+    assert "[mandatory] pod-security-restricted: runAsNonRoot: DaemonSet/agent-sandbox-system/soft: spec." in refused
     assert "spec.template.spec.containers[0].securityContext.runAsNonRoot is not true" in refused
-    assert "[mandatory] pod-security-restricted: drop-all-capabilities" in refused
+    assert "[mandatory] pod-security-restricted: capabilities_restricted: DaemonSet" in refused
     assert everything(deployment.api) == before
 
 
 def test_the_engine_refuses_every_wrong_stack_file_and_registers_nothing(deployment: Deployment) -> None:
     """What `pulumi up` itself says, where our own commands refuse earlier. There is no cluster yet."""
     file = deployment.folder / "Pulumi.wrong.yaml"
-    file.write_text("config: {}\n")
+    file.write_text(yaml.safe_dump(STACK_FILE))
     engine = Engine("local", deployment.state, toolchain.ensure(), file)
     for wrong, expected in WRONG:
         values = {f"agent-sandbox:{key}": value for key, value in {**GOOD, **wrong}.items()}

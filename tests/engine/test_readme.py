@@ -15,7 +15,7 @@ from local.paths import CHECKOUT
 pytestmark = pytest.mark.engine
 
 README = (CHECKOUT / "README.md").read_text()
-LEFT_BEHIND = shutil.ignore_patterns(".state", ".git", "__pycache__", ".*_cache", ".venv")
+LEFT_BEHIND = shutil.ignore_patterns(".state*", ".git", "__pycache__", ".*_cache", ".venv")
 
 
 def commands_of_readme() -> list[str]:
@@ -64,6 +64,11 @@ def test_the_commands_are_those_that_the_tests_below_run() -> None:
         "kubectl get sandboxes -A",
         "pulumi preview -s local",
         "make down",
+        "make preview STACK=dev",  # test_gke_stacks runs it; what follows needs an account
+        "gcloud auth application-default login",
+        "pulumi stack init dev",
+        "pulumi config set project my-project --stack dev",
+        "pulumi up --stack dev --policy-pack policies",
         "pulumi stack init team",
         "pulumi up --stack team --policy-pack policies",
     ]

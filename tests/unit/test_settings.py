@@ -60,6 +60,22 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"warmPools": {"python": {"template": "pyhton"}}}, "The pool would never fill."),
     ({"warmPools": {"python": {}}}, "agent-sandbox:warmPools.python.template: nothing is given"),
     ({"claims": {"c": {"pool": "pyton"}}}, "The claim would never be bound."),
+    ({"templates": {"python": {"image": IMAGE, "namespace": "nowhere"}}}, "There would be nowhere to put it."),
+    ({"namespaces": {"other": {}}, "warmPools": {"p": {"template": "python", "namespace": "other"}}}, "Leave it out."),
+    ({"access": {"app": {"namespace": "sandboxes"}}}, "is one of the sandboxes'"),
+    ({"access": {"app": {"namespace": "a", "sandboxNamespaces": ["sandboxs"]}}}, "Did you mean sandboxes?"),
+    # keys of the components behind them, at any depth
+    ({"namespaces": {"sandboxes": {"quotas": {}}}}, "Did you mean quota?"),
+    ({"sandboxes": {"s": {"image": IMAGE, "suspended": 1}}}, "agent-sandbox:sandboxes.s.suspended: 1"),
+    (
+        {"templates": {"python": {"image": IMAGE, "egress": {"privateCidrs": [{"cidr": "fe80::/64"}]}}}},
+        "agent-sandbox:templates.python.egress.privateCidrs[0].cidr: ",
+    ),
+    (
+        {"templates": {"python": {"pod": {"containers": [{"name": "a", "image": IMAGE}], "hostPID": True}}}},
+        "agent-sandbox:templates.python.pod.hostPID: true",
+    ),
+    ({"admission": {"rules": {"enforcement": "off"}}}, "agent-sandbox:admission.rules.enforcement: "),
     # the controller's source
     ({"controller": {"release": "v9.9.9"}}, "is not pinned in releases.toml"),
     ({"controller": {"source": "managed", "release": "v0.5.6"}}, "Both would own the same CRDs."),
@@ -104,6 +120,21 @@ def test_what_is_left_out_comes_from_the_default_release_and_the_stack() -> None
     assert parsed.router["image"] == release.router_image
     assert parsed.templates["python"]["namespace"] == parsed.namespace == "sandboxes"
     assert parsed.warm_pools["python"] == {"namespace": "sandboxes", "template": "python", "replicas": 2}
+
+
+def test_an_entry_lives_where_that_one_lives_which_it_names() -> None:
+    elsewhere = {
+        "namespaces": {"team": {}},
+        "templates": {"python": {"image": IMAGE, "namespace": "team"}},
+        "claims": {"c": {"pool": "python"}},
+        "admission": {"rules": {}},
+        "access": {"app": {"namespace": "apps"}},
+    }
+    parsed = settings.parse({**GOOD, **elsewhere})
+    assert set(parsed.namespaces) == {"sandboxes", "team"}
+    assert parsed.warm_pools["python"]["namespace"] == parsed.claims["c"]["namespace"] == "team"
+    assert parsed.admission["rules"]["namespaces"] == ["sandboxes", "team"]
+    assert parsed.access["app"]["sandbox_namespaces"] == ["sandboxes"]
 
 
 def test_gateway_and_observability_are_there_where_they_are_asked_for() -> None:
@@ -165,7 +196,8 @@ def test_pulumi_yaml_declares_every_key_with_type_default_and_description() -> N
     declared = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]
     assert set(declared) == {camel_case(name) for name in settings.StackFile.__annotations__}
     for name, entry in declared.items():
-        assert set(entry) == {"type", "default", "description"}, name
+        said = {"type", "default", "description"} | ({"items"} if entry["type"] == "array" else set())
+        assert set(entry) == said, name
 
 
 def test_the_defaults_of_pulumi_yaml_are_right_by_themselves() -> None:
