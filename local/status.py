@@ -77,7 +77,7 @@ def _nodes(state: State, api: Api) -> Iterator[Check]:
         return
     info = node.get("status", {}).get("nodeInfo", {})
     versions = f"kubelet {info.get('kubeletVersion', '?')}, {info.get('containerRuntimeVersion', '?')}"
-    yield Check("node", _is_ready(node), f"{config.NAME}: {versions}{'' if _is_ready(node) else ', not Ready'}")
+    yield Check("node", is_ready(node), f"{config.NAME}: {versions}{'' if is_ready(node) else ', not Ready'}")
 
 
 def kinds(api: Api) -> Iterator[Check]:
