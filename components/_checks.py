@@ -120,14 +120,6 @@ def environment(value: dict[str, Any]) -> Finding:
     return None
 
 
-def dns_labels(value: Iterable[str]) -> Finding:
-    """Names, as a list or as a map's keys."""
-    for name in value:
-        if found := dns_label(name):
-            return f"holds {show(name)}, which {found[0]}", found[1]
-    return None
-
-
 def each(check: Check) -> Check:
     """A list whose entries all pass `check`."""
 
@@ -138,6 +130,10 @@ def each(check: Check) -> Check:
         return None
 
     return check_all
+
+
+dns_labels = each(dns_label)
+"""Names, as a list or as a map's keys."""
 
 
 def pod_metadata(value: dict[str, Any]) -> Finding:

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from components._arguments import Check
-from components._checks import Finding, dns_label, duration
+from components._checks import Finding, dns_label, dns_labels, duration
 
 _PART = re.compile(r"(\d+(\.\d+)?)(ms|s|m|h)")
 
@@ -36,8 +36,7 @@ def some_dns_labels(value: list[Any]) -> Finding:
     """Names as in dns_label, and at least one of them."""
     if not value:
         return "is empty", "It would let nobody in. Name at least one, or leave it out."
-    found = [(each, problem) for each in value if (problem := dns_label(each))]
-    return (f"holds {found[0][0]}, which {found[0][1][0]}", found[0][1][1]) if found else None
+    return dns_labels(value)
 
 
 def seconds(value: str) -> float:

@@ -117,13 +117,13 @@ def _up(options: argparse.Namespace) -> int:
                 if engine.recover(progress):
                     progress.outcome = "recovered from an interrupted update"
             with step("preview and policies") as progress:
-                planned = engine.preview(progress)
+                planned = engine.preview(progress, options.refresh)
                 progress.outcome = _summary(planned.changes, "to ")
             dressing.result()
         await_node(state, node)
         if planned.changed:
             with step("update") as progress:
-                done = engine.up(progress, len(planned.changed))
+                done = engine.up(progress, len(planned.changed), options.refresh)
                 progress.outcome = _summary(done.changes)
         _report(state, tools, node, time.monotonic() - started)
     return 0

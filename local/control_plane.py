@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from local import building, ports, processes
-from local.api import Api
+from local.api import Api, Json
 from local.bootstrap import locked
 from local.console import Failure, Step, say
 from local.paths import CACHE, CHECKOUT, State, made_whole
@@ -177,13 +177,31 @@ class ControlPlane:
         """
         api = Api(self.state.kubeconfig)
         deadline = time.monotonic() + START_TIMEOUT
-        while not (api.is_ready() and _serves_declared_kinds(api)):
+        while not (api.is_ready() and self._serves_declared_kinds(api)):
             for name in ("etcd", "kube-apiserver"):
                 if name not in self.running():
                     raise Failure(f"{name} has ended: {self._last_words(name)}\n  See `make logs`. {WAY_OUT}")
             if time.monotonic() > deadline:
                 raise Failure(f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`. {WAY_OUT}")
             time.sleep(0.1)
+
+    def _serves_declared_kinds(self, api: Api) -> bool:
+        """Whether every kind that is declared is served by now.
+
+        One whose declaration was under way when the API server was killed stays so for ever: the server
+        goes on with it only when somebody touches it.
+        """
+        wanted = set()
+        for crd in api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):
+            spec, name = crd["spec"], crd["metadata"]["name"]
+            served = [version["name"] for version in spec["versions"] if version["served"]]
+            wanted |= {(spec["group"], version, spec["names"]["plural"]) for version in served}
+            if not any(each["type"] == "Established" and each["status"] == "True" for each in _conditions(crd)):
+                for annotation in ("agent-sandbox.local/touched=", "agent-sandbox.local/touched-"):
+                    self.kubectl("annotate", "--overwrite", "customresourcedefinition", name, annotation)
+        groups = {(group, version) for group, version, _ in wanted}
+        listed = {group: api.find(f"/apis/{group[0]}/{group[1]}") or {"resources": []} for group in groups}
+        return wanted <= {(*group, each["name"]) for group, found in listed.items() for each in found["resources"]}
 
     def _last_words(self, component: str) -> str:
         try:
@@ -223,17 +241,9 @@ class ControlPlane:
         return ended.stdout
 
 
-def _serves_declared_kinds(api: Api) -> bool:
-    wanted = {
-        (crd["spec"]["group"], version["name"], crd["spec"]["names"]["plural"])
-        for crd in api.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
-        for version in crd["spec"]["versions"]
-        if version["served"]
-    }
-    groups = {(group, version) for group, version, _ in wanted}
-    listed = {group: api.find(f"/apis/{group[0]}/{group[1]}") or {"resources": []} for group in groups}
-    served = {(*group, each["name"]) for group, found in listed.items() for each in found["resources"]}
-    return wanted <= served
+def _conditions(item: Json) -> list[Json]:
+    conditions: list[Json] = item.get("status", {}).get("conditions", [])
+    return conditions
 
 
 GATEWAY_KINDS = ("gatewayclasses", "gateways", "httproutes", "referencegrants")

@@ -88,16 +88,21 @@ class Engine:
         nothing = automation.UpdateSummary("", datetime.min, "", {}, {}, "")
         self.stack.info = lambda show_secrets=False: nothing  # type: ignore[method-assign]
 
-    def preview(self, progress: Step) -> Outcome:
-        """What an update would change; the policies have judged it. Raises EngineFailure."""
-        return self._run("preview", self.stack.preview, progress, policy_packs=[str(POLICIES)])
+    def preview(self, progress: Step, refresh: bool = False) -> Outcome:
+        """What an update would change; the policies have judged it. Raises EngineFailure.
 
-    def up(self, progress: Step, expected: int = 0) -> Outcome:
+        With `refresh` it first looks for changes made behind Pulumi's back.
+        """
+        policies = [str(POLICIES)]
+        return self._run("preview", self.stack.preview, progress, policy_packs=policies, refresh=refresh or None)
+
+    def up(self, progress: Step, expected: int = 0, refresh: bool = False) -> Outcome:
         """Make the cluster what the stack file says; the preview `expected` so many resources to change.
 
         Raises EngineFailure; what was done until then is kept.
         """
-        return self._run("up", self.stack.up, progress, expected, policy_packs=[str(POLICIES)])
+        policies = [str(POLICIES)]
+        return self._run("up", self.stack.up, progress, expected, policy_packs=policies, refresh=refresh or None)
 
     def destroy(self, progress: Step) -> Outcome:
         """Delete every resource of the stack. Raises EngineFailure."""

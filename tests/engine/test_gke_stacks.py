@@ -6,13 +6,16 @@ cluster is really applied, and run by the real controller.
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from local import graph
+from local import graph, toolchain
 from local.api import SANDBOXES, Api, Json
+from local.console import Step
+from local.engine import Engine
 from local.paths import CHECKOUT, State
 from tests.engine.conftest import NAMESPACE, Deployment
 
@@ -129,7 +132,9 @@ def test_protection_holds_and_without_it_nothing_is_left(up: GkeStack) -> None:
         refused = up.run("destroy", expect=1)
         assert "protect" in refused
         file = up.changed(protected=False, environment="staging")
-        up.run("up", *file)
+        assert "deletionProtection" in up.run("up", *file, expect=1), "the policies mind a production stack by its name"
+        engine = Engine(up.stack, up.state, toolchain.ensure(), Path(file[1]), standin=True)
+        engine._run("up", engine.stack.up, Step("up"))  # as `pulumi up` without the pack would
     up.run("destroy", *file)
     left = {kept["kind"] for kept in up.cloud.values()}
     assert left == {"gcp:projects/service:Service"}, "APIs stay enabled, and nothing else is left"

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from local import processes
+from local import processes, toolchain
 from local.api import EXTENSIONS, SANDBOXES
+from local.control_plane import ControlPlane
 from local.paths import CHECKOUT
 from local.supervisor import reported
 from tests.engine.conftest import NAMESPACE, STACK_FILE, Deployment, eventually
@@ -74,7 +75,7 @@ def test_a_claim_takes_a_warm_sandbox_and_the_pool_fills_up_again(platform: Depl
 
 def test_several_claims_in_a_row_are_timed_and_given_back(platform: Deployment) -> None:
     printed = platform.run("claim", "--count", "3").stdout
-    assert re.search(r"3 in a row: median 0\.\d+ s, .*; 3 of them warm", printed), printed
+    assert re.search(r"3 in a row: median \d+\.\d+ s, .*; 3 of them warm", printed), printed
     claims = f"{EXTENSIONS}/namespaces/{NAMESPACE}/sandboxclaims"
     eventually(lambda: platform.api.items(claims) == [], 30, "the claims are gone")
 
@@ -107,6 +108,14 @@ def test_a_changed_replica_count_touches_the_pool_and_nothing_else(platform: Dep
     assert {key for key in after if after[key] != before[key]} == {f"{EXTENSIONS}/sandboxwarmpools python"}
     platform.run("up")
     eventually(lambda: platform.pool()["status"]["readyReplicas"] == 2, 30, "the pool is as it was")
+
+
+def test_what_was_changed_behind_pulumis_back_is_found_when_asked_for(platform: Deployment) -> None:
+    kubectl = ControlPlane(platform.state, toolchain.ensure()).kubectl
+    kubectl("scale", "sandboxwarmpool", "python", f"--namespace={NAMESPACE}", "--replicas=3")
+    assert "1 update" in platform.run("up", "--refresh").stderr
+    assert platform.pool()["spec"]["replicas"] == 2
+    eventually(lambda: platform.pool()["status"].get("readyReplicas") == 2, 30, "the pool is as it was")
 
 
 def test_no_command_changes_the_stack_file(platform: Deployment) -> None:

@@ -63,6 +63,8 @@ def configuration(server: str) -> dict[str, Any]:
         },
         "sandboxes": {"notebook": NOTEBOOK},
         "access": {"agent": {"namespace": "default", "tunnel": True, "kubeconfig": {"server": server}}},
+        "gateway": {"exposure": "external", "tls": {"certificateMap": "sandboxes"}},
+        "observability": {"collector": "google"},
     }
 
 
