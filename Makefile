@@ -1,6 +1,6 @@
 # Every target prepares what it needs: the Python environment first, then the tools.
-# Variables: STACK for up, preview, destroy, down and status, NODE for up and preview, COUNT and POOL for claim,
-# VERSION and FROM for release, ARGS for anything that `python -m local COMMAND --help` lists.
+# Variables: STACK for up, preview, destroy, down and status, NODE for up, preview, doctor and toolchain, COUNT and
+# POOL for claim, VERSION and FROM for release, ARGS for anything that `python -m local COMMAND --help` lists.
 
 export PYTHONDONTWRITEBYTECODE := 1
 MAKEFLAGS += --no-print-directory
@@ -46,11 +46,11 @@ kubeconfig: ## print the kubeconfig's path
 env: ## print the environment of this stack's pulumi and kubectl, for eval
 	$(local) env
 
-doctor: ## list every tool: version, origin, path
-	$(local) doctor $(ARGS)
+doctor: ## list every tool: version, origin, path (NODE=gvisor: with a real node's)
+	$(local) doctor $(node) $(ARGS)
 
-toolchain: ## get every tool that is missing
-	$(local) toolchain
+toolchain: ## get every tool that is missing (NODE=gvisor: and a real node's, and its images)
+	$(local) toolchain $(node)
 
 release: ## show what an upstream release would change, and pin it (VERSION=v1.0.2, FROM=folder or mirror)
 	$(local) release $(VERSION) $(if $(FROM),--from $(FROM)) $(ARGS)

@@ -69,6 +69,9 @@ class Api:
     def create(self, path: str, body: Json, **query: str) -> Json:
         return self._json("POST", path, query, body)
 
+    def replace(self, path: str, body: Json) -> Json:
+        return self._json("PUT", path, {}, body)
+
     def delete(self, path: str) -> Json:
         return self._json("DELETE", path, {})
 
@@ -109,6 +112,12 @@ class Api:
         if not 200 <= answer.status < 300:
             raise ApiError(answer.status, _reason(answer.read()))
         return answer
+
+
+def holds(item: Json, condition: str) -> bool:
+    """Whether an object says that `condition` is so."""
+    conditions = item.get("status", {}).get("conditions", [])
+    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
 
 
 def _reason(text: bytes) -> str:

@@ -78,6 +78,18 @@ def release(api: Api, namespace: str, name: str) -> None:
     api.delete(f"{EXTENSIONS}/namespaces/{namespace}/sandboxclaims/{name}")
 
 
+def wait_until_full(api: Api, namespace: str, pool: str) -> None:
+    """Wait until as many sandboxes of the pool are ready as it is to hold. Raises Failure."""
+    path = f"{EXTENSIONS}/namespaces/{namespace}/sandboxwarmpools/{pool}"
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = api.get(path)
+        if found.get("status", {}).get("readyReplicas", 0) >= found["spec"].get("replicas", 0):
+            return
+        time.sleep(0.2)
+    raise Failure(f"The warm pool {namespace}/{pool} is not full again after {PATIENCE} s; see `make status`.")
+
+
 def _watch(api: Api, path: str, name: str, put: Callable[[Json], None]) -> None:
     try:
         put({})

@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     command("env", _env, "Print the environment for pulumi and kubectl, for `eval`.")
     doctor = command("doctor", _doctor, "List every tool: version, origin, path.")
     doctor.add_argument("--json", action="store_true", help="print it as JSON")
-    command("toolchain", _toolchain, "Get every tool that is missing.")
+    tools = command("toolchain", _toolchain, "Get every tool that is missing.")
+    for each in (doctor, tools):
+        each.add_argument("--node", default="simulated", help="with those of this kind of node: simulated or gvisor")
     release = command("release", _release, "Show what an upstream release would change, and pin its checksum.")
     release.add_argument("version", help="the release, as in v1.0.2")
     release.add_argument(
@@ -342,27 +344,39 @@ def _claim(options: argparse.Namespace) -> int:
         raise Failure("make claim: COUNT and MINUTES are numbers above 0.")
     api = Api(state.kubeconfig)
     namespace, pool = claims.pool_namespace(api, options.pool)
-    taken = []
-    for _ in range(options.count):
-        got = claims.claim(api, namespace, pool, timedelta(minutes=options.keep))
-        taken.append(got)
-        how = "warm" if got.warm else "cold"
-        out.print(f"  {got.claim}: sandbox {got.sandbox} on {got.node}, {how}, ready after {got.seconds:.3f} s")
+    taken: list[claims.Claimed] = []
+    held: list[str] = []
+    try:
+        for number in range(options.count):
+            if number and lifecycle.is_real(state):  # it has room for a few, and makes the next one in seconds
+                claims.release(api, namespace, held.pop())
+                claims.wait_until_full(api, namespace, pool)
+            got = claims.claim(api, namespace, pool, timedelta(minutes=options.keep))
+            taken.append(got)
+            held.append(got.claim)
+            how = "warm" if got.warm else "cold"
+            out.print(f"  {got.claim}: sandbox {got.sandbox} on {got.node}, {how}, ready after {got.seconds:.3f} s")
+    finally:
+        if options.count > 1:
+            for name in held:
+                claims.release(api, namespace, name)
     if options.count > 1:
-        for got in taken:
-            claims.release(api, namespace, got.claim)
-        seconds = [got.seconds for got in taken]
-        warm = sum(got.warm for got in taken)
-        out.print(
-            f"time to Ready, {len(taken)} in a row: median {statistics.median(seconds):.3f} s, "
-            f"least {min(seconds):.3f} s, most {max(seconds):.3f} s; {warm} of them warm"
-        )
+        _print_series(taken)
     else:
         out.print(
             f"It is deleted in {options.keep:g} minutes, or by:"
             f" kubectl delete sandboxclaim -n {namespace} {taken[0].claim}"
         )
     return 0
+
+
+def _print_series(taken: Sequence[claims.Claimed]) -> None:
+    seconds = [got.seconds for got in taken]
+    warm = sum(got.warm for got in taken)
+    out.print(
+        f"time to Ready, {len(taken)} in a row: median {statistics.median(seconds):.3f} s, "
+        f"least {min(seconds):.3f} s, most {max(seconds):.3f} s; {warm} of them warm"
+    )
 
 
 def _hello(_: argparse.Namespace) -> int:
@@ -428,8 +442,9 @@ def _env(_: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    found = toolchain.look()
-    rows = [(tool, found.get(tool.name)) for tool in all_tools()]
+    wanted = [*all_tools(), *nodes.kind(options.node).tools]
+    found = toolchain.look(tools=wanted)
+    rows = [(tool, found.get(tool.name)) for tool in wanted]
     if options.json:
         entries = {
             tool.name: {"version": here.version, "origin": here.origin, "path": str(here.path)} if here else None
@@ -446,15 +461,23 @@ def _doctor(options: argparse.Namespace) -> int:
             print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         out.print(f"\nPython {sys.version.split()[0]} at {sys.executable}\nCache: {CACHE}")
     if len(found) < len(rows):
-        say("Some are missing; `make toolchain` gets them.")
+        say(f"Some are missing; `make toolchain{_asked(options.node)}` gets them.")
         return 1
     return 0
 
 
-def _toolchain(_: argparse.Namespace) -> int:
-    tools = toolchain.ensure()
-    out.print(f"All {len(tools.found)} tools are there; `make doctor` lists them.")
+def _toolchain(options: argparse.Namespace) -> int:
+    node = nodes.kind(options.node)
+    node.check(State.of_checkout())
+    tools = toolchain.ensure(node.tools)
+    if not isinstance(node, Simulated):
+        node.prepare(tools, check_settings(None))
+    out.print(f"All {len(tools.found)} tools are there; `make doctor{_asked(options.node)}` lists them.")
     return 0
+
+
+def _asked(node: str) -> str:
+    return "" if node == Simulated.name else f" NODE={node}"
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from local import supervisor
+from local.api import Api
 from local.console import Failure, Step, say
 from local.control_plane import ControlPlane, Design
-from local.node import images, lifecycle, packages, preflight
+from local.node import images, lifecycle, packages, preflight, readiness
 from local.paths import State
 from local.toolchain import Toolchain
 from local.tools import Tool, node_tools
@@ -85,6 +86,7 @@ class Gvisor:
         self.programs: Mapping[str, Path] = {}
         self.images: Mapping[str, Path] = {}
         self.ctr = Path("ctr")
+        self.withdrawn: list[str] = []
 
     def check(self, state: State) -> None:
         found = preflight.examine(state)
@@ -107,11 +109,14 @@ class Gvisor:
         return lifecycle.design(state)
 
     def start(self, state: State, control_plane: ControlPlane) -> None:
-        lifecycle.ensure(state, control_plane, self.programs)
+        self.withdrawn = lifecycle.ensure(state, control_plane, self.programs)
 
     def wait(self, state: State, progress: Step) -> None:
         lifecycle.import_images(state, self.ctr, self.images, progress)
         lifecycle.wait_until_ready(state, progress)
+        if self.withdrawn:
+            progress.update(f"waiting for {len(self.withdrawn)} pods to be ready again")
+            readiness.wait_for(Api(state.kubeconfig), self.withdrawn, lifecycle.READY_TIMEOUT)
 
 
 KINDS: dict[str, type[Simulated | Gvisor]] = {"simulated": Simulated, "gvisor": Gvisor}
@@ -125,10 +130,14 @@ def of(state: State, asked: str | None = None) -> Nodes:
             f"NODE={asked}: this deployment was made with {present} nodes, and a control plane fits one kind.\n"
             f"  End it first: make down. Or keep both, the other one with AGENT_SANDBOX_STATE=<another folder>."
         )
-    kind = asked or present or "simulated"
-    if kind not in KINDS:
-        raise Failure(f"NODE={kind} is not a kind of node. There are: {', '.join(KINDS)}.")
-    return KINDS[kind]()
+    return kind(asked or present or Simulated.name)
+
+
+def kind(name: str) -> Nodes:
+    """The kind of that name. Raises Failure if there is none."""
+    if name not in KINDS:
+        raise Failure(f"NODE={name} is not a kind of node. There are: {', '.join(KINDS)}.")
+    return KINDS[name]()
 
 
 def recorded(state: State) -> str | None:

@@ -5,10 +5,10 @@ embedded one, its own processes are looked at too.
 """
 
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from local.api import EXTENSIONS, SANDBOXES, Api, ApiError, Json
+from local.api import EXTENSIONS, SANDBOXES, Api, ApiError, Json, holds
 from local.control_plane import COMPONENTS, ControlPlane
 from local.node import config, lifecycle
 from local.paths import State
@@ -139,7 +139,7 @@ def sandboxes(api: Api) -> Iterator[Check]:
     """Those that belong to no pool and to no claim."""
     alone = [each for each in api.items(f"{SANDBOXES}/sandboxes") if "ownerReferences" not in each["metadata"]]
     if alone:
-        well = sum(_holds(each, "Suspended" if _is_suspended(each) else "Ready") for each in alone)
+        well = sum(holds(each, "Suspended" if _is_suspended(each) else "Ready") for each in alone)
         detail = f"{well} of {len(alone)} ready or suspended as they should be"
         yield Check("sandboxes", well == len(alone), detail)
 
@@ -149,12 +149,7 @@ def _is_suspended(sandbox: Json) -> bool:
 
 
 def is_ready(item: Json) -> bool:
-    return _holds(item, "Ready")
-
-
-def _holds(item: Json, condition: str) -> bool:
-    conditions: Iterable[Json] = item.get("status", {}).get("conditions", [])
-    return any(each["type"] == condition and each["status"] == "True" for each in conditions)
+    return holds(item, "Ready")
 
 
 def _name(item: Json) -> str:

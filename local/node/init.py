@@ -55,9 +55,19 @@ def mount_file_systems(state: State) -> None:
         (HOME / folder).mkdir(exist_ok=True)
     run("mount", "-t", "sysfs", "sysfs", "/sys")
     mount_cgroups()
+    cover(Path("/var/lib"))
     for name in KERNEL_SETTINGS:
         shield(Path("/proc/sys") / name)
     run("mount", "--make-rshared", "/")
+
+
+def cover(folder: Path) -> None:
+    """Let `folder` be read as it is, and keep in the box what is written: kubelet and CNI have fixed places there."""
+    layers = {name: HOME.with_name("covered") / name for name in ("upper", "work")}
+    for layer in layers.values():
+        layer.mkdir(parents=True)
+    options = f"lowerdir={folder},upperdir={layers['upper']},workdir={layers['work']}"
+    run("mount", "-t", "overlay", "-o", options, "overlay", str(folder))
 
 
 def mount_cgroups() -> None:

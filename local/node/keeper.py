@@ -29,7 +29,7 @@ from pathlib import Path
 
 import psutil
 
-from local.api import Api, ApiError, Json
+from local.api import Api, ApiError, holds
 from local.console import Failure
 from local.node import cgroups, config, volumes
 from local.node.config import NodeSettings
@@ -164,12 +164,7 @@ class Keeper:
     def _ready_router(self) -> str:
         path = ROUTER_PODS.format(namespace="agent-sandbox-system")
         pods = Api(self.state.kubeconfig).items(path, labelSelector=ROUTER_LABEL)
-        return next(str(pod["status"]["podIP"]) for pod in pods if _is_ready(pod))
-
-
-def _is_ready(pod: Json) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+        return next(str(pod["status"]["podIP"]) for pod in pods if holds(pod, "Ready"))
 
 
 def port_file(state: State) -> Path:

@@ -13,10 +13,10 @@ from pathlib import Path
 import yaml
 
 from local import processes
-from local.api import Api, ApiError
+from local.api import Api, ApiError, holds
 from local.console import Failure, Step
 from local.control_plane import MANIFESTS, ControlPlane, Design
-from local.node import cgroups, config, preflight
+from local.node import cgroups, config, preflight, readiness
 from local.node.config import Machine, NodeSettings
 from local.paths import CHECKOUT, State
 from local.toolchain import Toolchain
@@ -68,11 +68,18 @@ def _write_egress(state: State) -> Path:
     return file
 
 
-def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Path]) -> None:
-    """Start the node if it does not run; `wait_until_ready` comes later."""
+def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Path]) -> list[str]:
+    """Start the node if it does not run; `wait_until_ready` comes later.
+
+    Returns the pods, as paths, that were ready when it died. Raises Failure.
+    """
     if keeper(state) is not None:
-        return
+        return []
     clean_up(state)
+    try:
+        withdrawn = readiness.withdraw(Api(state.kubeconfig))
+    except ApiError as error:
+        raise Failure(f"The API server cannot be told that the node is down: {error}") from error
     settings = NodeSettings(
         state=str(state.root),
         machine=Machine(cgroups.is_v2(), preflight.may_lower_oom_score()),
@@ -97,6 +104,7 @@ def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Pat
             stderr=log,
             start_new_session=True,
         )
+    return withdrawn
 
 
 def import_images(state: State, ctr: Path, images: Mapping[str, Path], progress: Step) -> None:
@@ -126,9 +134,7 @@ def wait_until_ready(state: State, progress: Step) -> None:
     deadline = time.monotonic() + READY_TIMEOUT
     while True:
         with contextlib.suppress(ApiError):
-            node = api.find(f"/api/v1/nodes/{config.NAME}")
-            conditions = (node or {}).get("status", {}).get("conditions", [])
-            if any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
+            if holds(api.find(readiness.NODE) or {}, "Ready"):
                 return
         _require_alive(state, deadline)
         progress.update("waiting for the kubelet")
