@@ -71,7 +71,7 @@ bench: ## measure the local platform on an idle machine
 	@python=$(python) && exec "$$python" -m benchmarks.platform
 
 bench-gvisor: ## measure a real node on an idle machine, and draw docs/gvisor-claims.svg
-	@python=$(python) && exec "$$python" -m benchmarks.gvisor
+	@python=$(python) && exec "$$python" -m benchmarks.gvisor $(ARGS)
 
 lock: ## compile requirements.txt from requirements.in
 	@python=$(python) && "$$(dirname "$$python")/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -28,6 +28,8 @@ HOME = CACHE / "tools" / "debian-node-1"
 MULTI = {"iptables": "xtables-nft-multi", "iptables-save": "xtables-nft-multi", "iptables-restore": "xtables-nft-multi"}
 """Programs that are one binary, which is told by its first argument which of them it is."""
 
+LISTS = CACHE / "apt-lists"
+
 SYSTEM_FOLDERS = "/usr/sbin:/sbin"
 """Where these programs are, though an ordinary user's PATH may leave it out."""
 
@@ -69,13 +71,11 @@ def unpack(packages: Iterable[str], root: Path, progress: Step, installed: Path 
     names = list(packages)
     status = [f"-oDir::State::status={installed}"] if installed else []
     downloads = root.with_name(root.name + ".debs")
-    downloads.mkdir(parents=True, exist_ok=True)
     try:
-        progress.update("asking apt what they need")
-        planned = _run(["apt-get", *status, "install", "--simulate", "--no-install-recommends", *names])
-        wanted = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
-        progress.update(f"downloading {len(wanted)} packages")
-        _run(["apt-get", "-oAPT::Sandbox::User=root", "download", *wanted], cwd=downloads)
+        try:
+            _download(names, status, downloads, progress)
+        except subprocess.CalledProcessError:  # the machine's lists are old, or a container's, which has none
+            _download(names, [*status, *_own_lists(progress)], downloads, progress)
         archives = sorted(downloads.glob("*.deb"))
         root.mkdir(parents=True, exist_ok=True)
         for archive in archives:
@@ -85,11 +85,30 @@ def unpack(packages: Iterable[str], root: Path, progress: Step, installed: Path 
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise Failure(
             f"{', '.join(names)} cannot be unpacked from Debian's packages: {said[-1] if said else error}\n"
-            f"  On Debian or Ubuntu, refresh the lists (apt-get update) and run this again, or install them:\n"
+            f"  On Debian or Ubuntu, give apt a way to its mirror, or install them:\n"
             f"  apt-get install {' '.join(names)}"
         ) from error
     shutil.rmtree(downloads)
     return [archive.name for archive in archives]
+
+
+def _download(names: list[str], options: list[str], folder: Path, progress: Step) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    progress.update("asking apt what they need")
+    planned = _run(["apt-get", *options, "install", "--simulate", "--no-install-recommends", *names])
+    wanted = [line.split()[1] for line in planned.splitlines() if line.startswith("Inst ")]
+    progress.update(f"downloading {len(wanted)} packages")
+    _run(["apt-get", *options, "-oAPT::Sandbox::User=root", "download", *wanted], cwd=folder)
+
+
+def _own_lists(progress: Step) -> list[str]:
+    """Fetch apt's lists into the cache, the machine's being none of ours; returns the options that use them."""
+    progress.update("fetching apt's lists")
+    LISTS.mkdir(parents=True, exist_ok=True)
+    options = [f"-oDir::State::Lists={LISTS}", "-oDir::Cache::pkgcache=", "-oDir::Cache::srcpkgcache="]
+    _run(["apt-get", *options, "-oAPT::Sandbox::User=root", "update"])
+    return options
 
 
 def _run(command: list[str], cwd: Path | None = None, more: Mapping[str, str] | None = None) -> str:

@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import Iterable
 
-from local.api import Api, ApiError, Json, holds
+from local.api import SANDBOXES, Api, ApiError, Json, holds
 from local.node import config
 
 PODS = "/api/v1/pods"
@@ -30,18 +30,36 @@ def withdraw(api: Api) -> list[str]:
 
 
 def wait_for(api: Api, pods: Iterable[str], seconds: float) -> bool:
-    """Wait until each of `pods`, paths, is ready again or gone; returns whether that came about in time."""
+    """Wait until each of `pods`, paths, is back or gone; returns whether that came about in time."""
     deadline = time.monotonic() + seconds
     waited_for = list(pods)
     while waited_for:
         if time.monotonic() > deadline:
             return False
         with contextlib.suppress(ApiError):
-            if (pod := api.find(waited_for[-1])) is None or holds(pod, "Ready"):
+            if _is_back(api, waited_for[-1]):
                 waited_for.pop()
                 continue
         time.sleep(0.2)
     return True
+
+
+def _is_back(api: Api, path: str) -> bool:
+    """Whether a pod is ready, and where it is a sandbox's, the controller has noticed: it has another address now.
+
+    That takes up to half a minute: the controller's new leader waits until the dead one's lease has run out.
+    Until then a client is told the address that the pod had before.
+    """
+    pod = api.find(path)
+    if pod is None:
+        return True
+    owners = [each["name"] for each in pod["metadata"].get("ownerReferences", []) if each["kind"] == "Sandbox"]
+    for name in owners:
+        sandbox = api.find(f"{SANDBOXES}/namespaces/{pod['metadata']['namespace']}/sandboxes/{name}") or {}
+        known = sandbox.get("status", {}).get("podIPs", [])
+        if not holds(sandbox, "Ready") or known != [each["ip"] for each in pod["status"].get("podIPs", [])]:
+            return False
+    return holds(pod, "Ready")
 
 
 def _say(api: Api, path: str, item: Json, types: list[str]) -> None:
