@@ -3,6 +3,7 @@
 Skipped, with the reason, where the machine cannot run one.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -21,7 +22,7 @@ import pytest
 
 import settings
 from local import commands, nodes, processes, toolchain
-from local.api import SANDBOXES, Json
+from local.api import EXTENSIONS, SANDBOXES, Json
 from local.node import config, hello, lifecycle, packages, preflight
 from local.node.hello import connecting, shell
 from local.paths import CHECKOUT, State
@@ -29,6 +30,7 @@ from tests.engine.conftest import NAMESPACE, Deployment, eventually
 
 pytestmark = pytest.mark.engine
 
+CLAIMS = f"{EXTENSIONS}/namespaces/{NAMESPACE}/sandboxclaims"
 SYSTEM = "/api/v1/namespaces/agent-sandbox-system/pods"
 
 
@@ -271,18 +273,27 @@ def test_a_deployment_keeps_its_kind_of_node(node: Deployment) -> None:
     assert "this deployment was made with gvisor nodes" in refused.stderr
 
 
-def test_when_everything_was_killed_up_brings_it_back(node: Deployment) -> None:
+def test_claims_in_a_row_are_given_back_one_by_one(node: Deployment, sandboxes: list[Any]) -> None:
+    printed = node.run("claim", "--count", "3").stdout
+    assert "3 of them warm" in printed, printed
+    eventually(lambda: len(node.api.items(CLAIMS)) == len(sandboxes), 30, "none of its own is left")
+
+
+def test_when_everything_was_killed_up_brings_it_back(node: Deployment, sandboxes: list[Any]) -> None:
+    del sandboxes  # there are two more in the pods that come back
+    eventually(lambda: node.pool()["status"].get("readyReplicas") == 2, 60, "the pool is full")
     killed = processes.belonging_to(node.state.root)
     assert len(killed) > 10
     for process in killed:
-        with pytest.MonkeyPatch.context():
-            try:
-                os.kill(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
     eventually(lambda: not any(processes.runs(each) for each in killed), 20, "all are dead")
     node.run("up")
-    eventually(lambda: node.run("status", expect=None).returncode == 0, 90, "all is well again")
+    pods = node.api.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
+    addresses = {pod["metadata"]["name"]: [each["ip"] for each in pod["status"]["podIPs"]] for pod in pods}
+    known = node.api.items(f"{SANDBOXES}/namespaces/{NAMESPACE}/sandboxes")
+    assert {each["metadata"]["name"]: each["status"]["podIPs"] for each in known} == addresses
+    assert "All is well." in node.run("status").stdout
     assert "✗" not in node.run("hello").stdout
 
 

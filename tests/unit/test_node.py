@@ -1,5 +1,6 @@
 """A real node's rules: what it is told, what its machine must have, which kind a deployment keeps."""
 
+import json
 import os
 import subprocess
 import tomllib
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from local import nodes
+from local import commands, nodes
 from local.console import Failure
 from local.node import cgroups, config, images, packages, preflight
 from local.node.config import Machine
 from local.paths import CHECKOUT, State
 from local.toolchain import Toolchain
+from local.tools import node_tools
 
 FULL = Machine(cgroup_v2=True, may_lower_oom_score=True)
 LESSER = Machine(cgroup_v2=False, may_lower_oom_score=False)
@@ -119,6 +121,16 @@ def test_a_deployment_keeps_the_kind_of_node_that_it_was_made_with(tmp_path: Pat
         nodes.of(state, "simulated")
     with pytest.raises(Failure, match="There are: simulated, gvisor"):
         nodes.of(State(tmp_path / "other"), "docker")
+
+
+def test_doctor_lists_a_real_nodes_tools_only_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    commands.main(["doctor", "--json"])
+    without = json.loads(capsys.readouterr().out)
+    commands.main(["doctor", "--json", "--node", "gvisor"])
+    with_them = json.loads(capsys.readouterr().out)
+    assert with_them.keys() - without.keys() == {tool.name for tool in node_tools()}
+    assert commands.main(["toolchain", "--node", "docker"]) == 1
+    assert "There are: simulated, gvisor" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
