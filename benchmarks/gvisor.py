@@ -87,7 +87,7 @@ def wait_until_idle(api: Api) -> None:
         pool = api.get(f"{EXTENSIONS}/namespaces/{NAMESPACE}/sandboxwarmpools/python")
         pods = api.items(f"/api/v1/namespaces/{NAMESPACE}/pods")
         if pool.get("status", {}).get("readyReplicas") == pool["spec"]["replicas"] == len(pods):
-            time.sleep(0.5)
+            time.sleep(1)  # what the last claim set off is over
             return
         time.sleep(0.1)
     raise SystemExit("the pool did not fill up again")

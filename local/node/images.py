@@ -55,6 +55,9 @@ PYTHON_PACKAGES = (
 )
 """Debian's packages in the Python runtime's image: Python, and the commands that one expects beside it."""
 
+PYTHON_REVISION = 2
+"""Goes up when the way in which that image is put together changes."""
+
 UNUSED = (
     "usr/share/doc",
     "usr/share/man",
@@ -87,7 +90,7 @@ def _binary(tool: str, user: str) -> Recipe:
 
 
 def _python_inputs(_: Toolchain) -> str:
-    return " ".join(PYTHON_PACKAGES) + (SOURCES / "python-runtime" / "requirements.txt").read_text()
+    return f"{PYTHON_REVISION} " + " ".join(PYTHON_PACKAGES) + (SOURCES / "python-runtime" / "requirements.txt").read_text()
 
 
 def _fill_python(_: Toolchain, root: Path, progress: Step) -> None:
@@ -108,6 +111,10 @@ def _fill_python(_: Toolchain, root: Path, progress: Step) -> None:
     libraries = root / "usr" / "local" / "lib" / f"python{version}" / "dist-packages"
     progress.update("installing the runtime server's requirements")
     _install_requirements(version, libraries)
+    # Their first line names the interpreter that installed them, and so does their record; nothing starts them.
+    shutil.rmtree(libraries / "bin", ignore_errors=True)
+    for record in libraries.glob("*.dist-info/RECORD"):
+        record.unlink()
     (root / "usr" / "local" / "bin").mkdir(parents=True, exist_ok=True)
     (root / "usr" / "local" / "bin" / "python").symlink_to("/usr/bin/python3")
     # Compiled now, by content rather than by time: a sandbox starts seconds sooner.
