@@ -1,21 +1,21 @@
 """Decoding once a request, and only what a rule looks at, changes no verdict (policies/decoding.py)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
 from pulumi_policy import EnforcementLevel
-from pulumi_policy import policy as server
 
-from policies import decoding, pack
+from policies import pack
+from policies.decoding import server
 
 CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 POD = "kubernetes:core/v1:Pod"
 
 
 @pytest.fixture
-def analyzer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
+def analyzer(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     """Makes pulumi-policy's own server of this pack, with the decoding spared if asked."""
     for name in ("json_format", "deserialize_properties", "unknown_checking_proxy"):
         monkeypatch.setattr(server, name, getattr(server, name))
@@ -23,8 +23,7 @@ def analyzer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
         kept = getattr(server._PolicyAnalyzerServicer, method)
         monkeypatch.setattr(server._PolicyAnalyzerServicer, method, kept)
     monkeypatch.setattr(pack, "_inputs", {})
-    monkeypatch.setattr(decoding, "server", server)
-    yield lambda: server._PolicyAnalyzerServicer(pack.NAME, "1.0.0", pack.policies(), EnforcementLevel.MANDATORY)
+    return lambda: server._PolicyAnalyzerServicer(pack.NAME, "1.0.0", pack.policies(), EnforcementLevel.MANDATORY)
 
 
 def request(token: str, properties: dict[str, Any]) -> Any:
