@@ -176,8 +176,8 @@ def _report(state: State, tools: Toolchain, seconds: float) -> None:
     out.print(f"\nAgent Sandbox is up on an embedded Kubernetes {version} control plane ({duration(seconds)}).")
     _print_status(found)
     router = next((each for each in supervisor.reported(state).values() if each["binary"] == "sandbox-router"), None)
-    if router:
-        out.print(f"  router address  http://127.0.0.1:{router['ports']['http']}")
+    for address in router["addresses"] if router else ():
+        out.print(f"  router address  {address}")
     out.print(f"  kubeconfig      {state.kubeconfig}")
     out.print(
         "\nThe nodes are simulated and run no containers; the controller and the router are the real ones,\n"
