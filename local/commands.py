@@ -203,8 +203,8 @@ def _report(state: State, tools: Toolchain, node: Nodes, seconds: float) -> None
     out.print(f"\nAgent Sandbox is up on an embedded Kubernetes {version} control plane ({duration(seconds)}).")
     _print_status(found)
     router = next((each for each in supervisor.reported(state).values() if each["binary"] == "sandbox-router"), None)
-    if router or lifecycle.is_real(state):
-        address = f"http://127.0.0.1:{router['ports']['http']}" if router else hello.router_url(state)
+    addresses = [hello.router_url(state)] if lifecycle.is_real(state) else router["addresses"] if router else []
+    for address in addresses:
         out.print(f"  router address  {address}")
     out.print(f"  kubeconfig      {state.kubeconfig}")
     out.print(

@@ -183,7 +183,9 @@ def environment(state: State, toolchain: Toolchain) -> dict[str, str]:
         "PATH": os.pathsep.join(
             [str(_programs(state, toolchain)), str(Path(sys.executable).parent), os.environ["PATH"]]
         ),
-        "PULUMI_BACKEND_URL": f"file://{state.backend}",
+        # Without the side files in which the backend would keep attributes: it does not replace those in one go,
+        # and of a state whose side file was cut short by a kill it says that the state itself cannot be read.
+        "PULUMI_BACKEND_URL": f"file://{state.backend}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": "",  # nothing on loopback is worth a secret that everybody would share
         "PULUMI_HOME": str(_home(state)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",

@@ -116,6 +116,12 @@ def overrides(workload: Workload, ports: dict[str, int]) -> list[str]:
     return [text for text in made if not text.startswith(OPTIONAL) or declared.get(text[: text.index("=") + 1])]
 
 
+def addresses(workload: Workload, ports: dict[str, int]) -> list[str]:
+    """The URLs at which the workload takes requests."""
+    listeners = [text.partition("=") for text in overrides(workload, ports) if text.startswith(OPTIONAL)]
+    return [f"{flag.removeprefix('--').partition('-')[0]}://{address}" for flag, _, address in listeners]
+
+
 class Supervisor:
     """The loop that keeps the host processes as the Deployments want them."""
 
@@ -237,6 +243,7 @@ class Supervisor:
                 "binary": run.workload.binary,
                 "pid": run.process.pid if run.process else None,
                 "ports": run.ports,
+                "addresses": addresses(run.workload, run.ports),
                 "restarts": max(0, run.restarts),
             }
             for key, run in self.runs.items()

@@ -7,7 +7,7 @@ answered. Everything is as before where they are not there to be found.
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,8 +43,11 @@ def once(name: str, make: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return made
 
 
-def install() -> None:
-    """Make pulumi-policy's server decode each message once a request."""
+def install(trims: Mapping[str, Callable[[Any], None]]) -> None:
+    """Make pulumi-policy's server decode each message once a request, and nothing that no policy looks at.
+
+    For each of the server's methods, `trims` has what takes out of a resource the properties that are not needed.
+    """
     deserialize = server.deserialize_properties
     plainly = once("properties", deserialize)
 
@@ -53,17 +56,20 @@ def install() -> None:
 
     server.json_format = SimpleNamespace(MessageToDict=once("message", server.json_format.MessageToDict))
     server.deserialize_properties = deserialize_once
-    for method in ("Analyze", "AnalyzeStack"):
+    server.unknown_checking_proxy = once("proxy", server.unknown_checking_proxy)
+    for method, trim in trims.items():
         answer = getattr(server._PolicyAnalyzerServicer, method)
-        setattr(server._PolicyAnalyzerServicer, method, _keeping(answer))
+        setattr(server._PolicyAnalyzerServicer, method, _sparing(answer, trim))
 
 
-def _keeping(answer: Callable[..., Any]) -> Callable[..., Any]:
+def _sparing(answer: Callable[..., Any], trim: Callable[[Any], None]) -> Callable[..., Any]:
     @functools.wraps(answer)
-    def answered(*arguments: Any) -> Any:
+    def answered(servicer: Any, request: Any, context: Any) -> Any:
+        for resource in getattr(request, "resources", [request]):
+            trim(resource)
         _request.kept = {}
         try:
-            return answer(*arguments)
+            return answer(servicer, request, context)
         finally:
             _request.kept = None
 

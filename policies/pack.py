@@ -21,7 +21,6 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
-from pulumi_policy.proxy import unknown_checking_proxy
 
 from policies import decoding
 from policies.catalog import TOPICS, UNDECIDED, UNDECIDED_STACK, WAIVERS
@@ -73,8 +72,13 @@ def policies(waivers: Waivers | None = None) -> list[Policy]:
 
 def serve() -> None:
     """Serve the engine until it ends this process."""
-    decoding.install()
+    install()
     PolicyPack(name=NAME, enforcement_level=EnforcementLevel.MANDATORY, policies=policies())
+
+
+def install() -> None:
+    """Spare pulumi-policy's server decoding what it has decoded, or what no rule looks at."""
+    decoding.install({"Analyze": _trim, "Remediate": _trim_sound, "AnalyzeStack": _trim_judged})
 
 
 def _about(topic: Topic) -> dict[str, Any]:
@@ -97,23 +101,44 @@ _inputs: dict[str, Any] = {}
 cluster that is nothing at all."""
 
 
-def _objects(token: str, props: Any, urn: str) -> list[Object]:
-    package = token.partition(":")[0]
-    if package not in ("kubernetes", "gcp"):
+_CUSTOM_RESOURCE_DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+"""The largest objects of a stack, and no rule looks into their `spec`."""
+
+
+def _judges(token: str) -> bool:
+    return token.startswith(("kubernetes:", "gcp:"))
+
+
+def _trim(resource: Any) -> None:
+    """Take out of a resource of the engine's request what no rule looks at."""
+    if not _judges(resource.type):
+        resource.ClearField("properties")
+    elif resource.type == _CUSTOM_RESOURCE_DEFINITION:
+        resource.properties.fields.pop("spec", None)
+
+
+def _trim_judged(resource: Any) -> None:
+    """The same at the end of the update, when what was asked of most resources is known."""
+    if resource.urn in _inputs:
+        resource.ClearField("properties")
+    _trim(resource)
+
+
+def _trim_sound(resource: Any) -> None:
+    """The same for remediation, which repairs nothing but pod specs."""
+    if not resource.type.startswith("kubernetes:") or resource.type == _CUSTOM_RESOURCE_DEFINITION:
+        resource.ClearField("properties")
+
+
+def _objects(args: ResourceValidationArgs) -> list[Object]:
+    if not _judges(args.resource_type):
         return []
-    _inputs[urn] = _plain(props)
-    return expand(pulumi(token, _inputs[urn], urn))
+    _inputs[args.urn] = _plain(args.props)
+    return expand(pulumi(args.resource_type, _inputs[args.urn], args.urn))
 
 
-_plain_once = decoding.once("plain", lambda target: plain(unknown_checking_proxy(target)))
-
-
-def _plain(props: Any) -> Any:
-    """The properties as plain data, made once for all topics, which only read it."""
-    try:
-        return _plain_once(props["__target"])
-    except (KeyError, TypeError):  # plain already
-        return plain(props)
+_plain = decoding.once("plain", plain)
+"""The properties as plain data, made once for all topics, which only read it."""
 
 
 def _sort(findings: Iterable[Finding], waivers: Waivers) -> tuple[list[Finding], list[Finding]]:
@@ -127,11 +152,7 @@ def _resource_policy(topic: Topic, waivers: Waivers, undecided: _Undecided) -> P
         if topic.types and not args.resource_type.startswith(topic.types):
             return
         parameters = {**topic.defaults(), **args.get_config()}
-        found = (
-            finding
-            for one in _objects(args.resource_type, args.props, args.urn)
-            for finding in judge_one(topic, one, parameters)
-        )
+        found = (finding for one in _objects(args) for finding in judge_one(topic, one, parameters))
         violations, open_ones = _sort(found, waivers)
         for finding in violations:
             report(text(finding), None)
@@ -166,7 +187,7 @@ def stack_objects(args: StackValidationArgs) -> list[Object]:
     """The objects of a stack that its rules look at."""
     found = []
     for resource in args.resources:
-        if resource.resource_type.startswith(("kubernetes:", "gcp:container/")):
+        if _judges(resource.resource_type):
             asked = _inputs.get(resource.urn)
             props = _plain(resource.props) if asked is None else asked
             found += expand(pulumi(resource.resource_type, props, resource.urn))

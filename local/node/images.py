@@ -90,7 +90,11 @@ def _binary(tool: str, user: str) -> Recipe:
 
 
 def _python_inputs(_: Toolchain) -> str:
-    return f"{PYTHON_REVISION} " + " ".join(PYTHON_PACKAGES) + (SOURCES / "python-runtime" / "requirements.txt").read_text()
+    return (
+        f"{PYTHON_REVISION} "
+        + " ".join(PYTHON_PACKAGES)
+        + (SOURCES / "python-runtime" / "requirements.txt").read_text()
+    )
 
 
 def _fill_python(_: Toolchain, root: Path, progress: Step) -> None:

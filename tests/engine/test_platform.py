@@ -118,6 +118,13 @@ def test_what_was_changed_behind_pulumis_back_is_found_when_asked_for(platform: 
     eventually(lambda: platform.pool()["status"].get("readyReplicas") == 2, 30, "the pool is as it was")
 
 
+def test_no_file_of_the_engines_state_is_one_that_a_kill_can_cut_short(platform: Deployment) -> None:
+    """The backend replaces states in one go, but not the files that it would keep their attributes in."""
+    files = [each.name for each in platform.state.backend.rglob("*") if each.is_file()]
+    assert "local.json" in files
+    assert not [name for name in files if name.endswith(".attrs")]
+
+
 def test_no_command_changes_the_stack_file(platform: Deployment) -> None:
     del platform
     assert yaml.safe_load((CHECKOUT / "Pulumi.local.yaml").read_text()) == STACK_FILE

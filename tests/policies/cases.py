@@ -5,8 +5,10 @@ Each is a whole set of objects: manifests, or for cloud resources and stacks (ty
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from policies.inputs import parse
 from policies.objects import Object, expand, kubernetes, pulumi
 
 Json = dict[str, Any]
@@ -173,7 +175,23 @@ CONTROLLER = manifest("Deployment", "apps/v1", "agent-sandbox-controller", spec=
 SECURITY = "containers/0/securityContext/"
 EXPLICIT_ROOT = changed(changed(SANDBOX, "hostUsers", False), "securityContext/runAsUser", 0)
 
-Given = list[Any] | tuple[str, str, Json]
+
+@dataclass(frozen=True)
+class Configured:
+    """A case that needs the pack configured: what is given, and parameters by topic."""
+
+    given: list[Any]
+    parameters: Mapping[str, Json]
+
+
+Given = list[Any] | tuple[str, str, Json] | str | Configured
+"""Manifests, or a cloud resource's type, stack and inputs, or a file's text, or any manifests under a configuration."""
+NOT_RESTRICTED = {
+    name: {"pod-security-restricted": {"except": [name]}}
+    for name in ("procMount_restricted", "seccompProfile_restricted")
+}
+"""The restricted standard asks the same and more; a baseline control is seen alone where that one is switched off."""
+REGISTRIES = {"supply-chain": {"allowedRegistries": ["registry.example/", "docker.io/library/"]}}
 Pair = tuple[list[Given], list[Given]]
 """What complies, and what violates."""
 
@@ -190,7 +208,13 @@ CASES: dict[str, Pair] = {
             [manifest("List", items="none")],
         ],
     ),
-    "duplicateKeys": ([], []),  # tests/policies/test_documents.py: only a file has any
+    "duplicateKeys": (
+        ["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b, c: d}\n"],
+        [
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b, a: d}\n",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: {b: [{c: 1, c: 2}]}\n",
+        ],
+    ),
     "opaqueRelease": (
         [[manifest("Release", "example.com/v1")]],
         [("kubernetes:helm.sh/v3:Release", "test", {"chart": "nginx"})],
@@ -255,9 +279,15 @@ CASES: dict[str, Pair] = {
     ),
     "procMount": (
         [pod(f"{SECURITY}procMount", "Default")],
-        [],  # restricted asks the same of every pod; tests/policies/test_rules.py tells them apart
+        [Configured(pod(f"{SECURITY}procMount", "Unmasked"), NOT_RESTRICTED["procMount_restricted"])],
     ),
-    "seccompProfile_baseline": ([pod()], []),  # likewise
+    "seccompProfile_baseline": (
+        [pod()],
+        [
+            Configured(pod(path, {"type": "Unconfined"}), NOT_RESTRICTED["seccompProfile_restricted"])
+            for path in ("securityContext/seccompProfile", f"{SECURITY}seccompProfile")
+        ],
+    ),
     "sysctls": (
         [pod("securityContext/sysctls", [{"name": "net.ipv4.tcp_notsent_lowat", "value": "1"}])],
         [pod("securityContext/sysctls", [{"name": "kernel.msgmax", "value": "1"}])],
@@ -605,7 +635,19 @@ CASES: dict[str, Pair] = {
             pod("volumes", [{"name": "a", "image": {"reference": "registry.example/model"}}]),
         ],
     ),
-    "allowedRegistry": ([pod()], []),  # tests/policies/test_rules.py: nothing is refused until configured
+    "allowedRegistry": (
+        [
+            pod("containers/0/image", "nowhere.example/app:v1"),  # nothing is refused until configured
+            *(
+                Configured(pod("containers/0/image", image), REGISTRIES)
+                for image in ("registry.example/app:v1", "nginx:1.27", "docker.io/library/nginx:1.27")
+            ),
+        ],
+        [
+            Configured(pod("containers/0/image", image), REGISTRIES)
+            for image in ("registry.example.evil/app:v1", "someone/nginx:1.27", "localhost:5000/nginx:1.27")
+        ],
+    ),
     # consistency
     "claimPool": ([[claim("warm"), pool(), *template()]], [[claim("cold"), pool(), *template()]]),
     "poolTemplate": ([[pool(), *template()]], [[pool()]]),
@@ -629,6 +671,10 @@ CASES: dict[str, Pair] = {
 
 def objects(given: Given) -> list[Object]:
     """The objects of a case."""
+    if isinstance(given, Configured):
+        given = given.given
+    if isinstance(given, str):
+        return list(parse(given.encode(), "given.yaml"))
     found: list[Object] = []
     for each in [given] if isinstance(given, tuple) else given:
         if isinstance(each, tuple):

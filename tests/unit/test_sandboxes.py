@@ -17,7 +17,8 @@ from components import (
     SandboxTemplateArgs,
     SandboxWarmPool,
 )
-from components._admission_rules import POD_RULES
+from components._admission_rules import POD_RULES, VOLUMES
+from policies import pod_security_restricted
 
 SANDBOX: SandboxArgs = {"namespace": "agents", "image": "registry.example/python:v1"}
 ARGS: SandboxTemplateArgs = {"namespace": "agents", "image": "registry.example/python:v1"}
@@ -253,6 +254,10 @@ def test_rights_lie_in_the_named_namespaces_and_the_tunnel_is_asked_for(build: A
     assert {each["metadata"]["namespace"] for each in roles} == {"a", "b"}
     assert not any("portforward" in str(each) for each in roles)
     assert not any(each.get("kind") in ("ClusterRole", "Secret") for each in made.values())
+
+
+def test_admission_and_the_policy_pack_allow_the_same_volumes() -> None:
+    assert set(VOLUMES) == pod_security_restricted.VOLUMES
 
 
 def test_admission_leaves_out_what_it_is_told_to_and_nothing_else(build: Any) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.supervisor import _moved, overrides, workloads
+from local.supervisor import _moved, addresses, overrides, workloads
 
 PORTS = {"http": 1, "https": 2, "metrics": 3, "health": 4}
 
@@ -17,8 +17,10 @@ def deployment(*arguments: str, **pod: Any) -> dict[str, Any]:
 def test_a_listener_that_is_not_declared_stays_closed() -> None:
     plain = workloads([deployment("--http-bind-address=:8080")])["n/d"]
     assert [text for text in overrides(plain, PORTS) if "http" in text] == ["--http-bind-address=127.0.0.1:1"]
+    assert addresses(plain, PORTS) == ["http://127.0.0.1:1"]
     secured = workloads([deployment("--http-bind-address=", "--https-bind-address=:8443")])["n/d"]
     assert [text for text in overrides(secured, PORTS) if "http" in text] == ["--https-bind-address=127.0.0.1:2"]
+    assert addresses(secured, PORTS) == ["https://127.0.0.1:2"]
 
 
 def test_a_file_of_a_mounted_secret_is_read_where_it_lies_on_the_host() -> None:
