@@ -28,7 +28,7 @@ from local.node.config import PAUSE_IMAGE
 from local.paths import CACHE, made_whole
 from local.supervisor import free_port
 from local.toolchain import Toolchain, allowed_ways
-from local.tools import SOURCES
+from local.tools import SOURCES, pinned
 
 HOME = CACHE / "images"
 PULL_TIMEOUT = 300
@@ -90,11 +90,9 @@ def _binary(tool: str, user: str) -> Recipe:
 
 
 def _python_inputs(_: Toolchain) -> str:
-    return (
-        f"{PYTHON_REVISION} "
-        + " ".join(PYTHON_PACKAGES)
-        + (SOURCES / "python-runtime" / "requirements.txt").read_text()
-    )
+    server = pinned("agent-sandbox", "sigs.k8s.io/agent-sandbox")
+    requirements = (SOURCES / "python-runtime" / "requirements.txt").read_text()
+    return f"{PYTHON_REVISION} {server} {' '.join(PYTHON_PACKAGES)} {requirements}"
 
 
 def _fill_python(_: Toolchain, root: Path, progress: Step) -> None:
