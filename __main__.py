@@ -29,7 +29,7 @@ controller = components.AgentSandboxController("controller", stack.controller, k
 system = gke.add_system_namespace(stack.gke, platform) if stack.gke and platform else []
 router = components.SandboxRouter("router", stack.router, after(controller, *system))
 namespaces = {name: components.SandboxNamespace(name, args, on_cluster) for name, args in stack.namespaces.items()}
-identities = gke.add_identities(stack.gke, platform, namespaces[stack.namespace]) if stack.gke and platform else {}
+identities = gke.add_identities(stack.gke, platform, namespaces) if stack.gke and platform else {}
 admission = {
     name: components.SandboxAdmission(name, args, after(controller, *namespaces.values()))
     for name, args in stack.admission.items()
@@ -37,7 +37,7 @@ admission = {
 
 
 def in_namespace(args: components.SandboxTemplateArgs | components.SandboxArgs) -> pulumi.ResourceOptions:
-    return after(controller, namespaces[args["namespace"]], *admission.values())
+    return after(controller, namespaces[args["namespace"]], *admission.values(), *identities.values())
 
 
 templates = {name: components.SandboxTemplate(name, args, in_namespace(args)) for name, args in stack.templates.items()}

@@ -1,5 +1,6 @@
 """The stack's part on GKE: from a project with nothing in it to a cluster that takes sandboxes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -88,24 +89,26 @@ def add_system_namespace(stack: Gke, platform: Platform) -> list[pulumi.Resource
 
 
 def add_identities(
-    stack: Gke, platform: Platform, namespace: components.SandboxNamespace
+    stack: Gke, platform: Platform, namespaces: Mapping[str, components.SandboxNamespace]
 ) -> dict[str, components.SandboxIdentity]:
-    """Service accounts for sandboxes, by name, and the snapshots' bucket; the namespace exists by then."""
+    """Service accounts for sandboxes, by name, and the snapshots' bucket; their namespaces exist by then."""
     of_project: Any = {
         "project_number": platform.services.project_number,
         "workload_pool": platform.cluster.workload_pool,
     }
     providers = {"gcp": platform.provider, "kubernetes": platform.kubernetes}
-    options = pulumi.ResourceOptions(providers=providers, depends_on=[namespace])
     if stack.snapshots is not None:
         holding = pulumi.ResourceOptions(
-            providers=providers, depends_on=[namespace, *platform.ready_for_sandboxes], protect=stack.protected or None
+            providers=providers,
+            depends_on=[namespaces[stack.snapshots["namespace"]], *platform.ready_for_sandboxes],
+            protect=stack.protected or None,
         )
         components.PodSnapshots("snapshots", cast(Any, {**stack.snapshots, **of_project}), holding)
-    return {
-        name: components.SandboxIdentity(name, cast(Any, {**args, **of_project}), options)
-        for name, args in stack.identities.items()
-    }
+    made = {}
+    for name, args in stack.identities.items():
+        options = pulumi.ResourceOptions(providers=providers, depends_on=[namespaces[args["namespace"]]])
+        made[name] = components.SandboxIdentity(name, cast(Any, {**args, **of_project}), options)
+    return made
 
 
 def _services(stack: Gke) -> list[str]:

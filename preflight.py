@@ -9,12 +9,13 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components._arguments import Problem, show
+from components._arguments import Problem, show, similar
 from components._gke_policies import is_gke, is_global
 from components.gke._checks import zone
 from components.gke._node_pool import MAX_NODES
 from components.gke.network import ranges
 from components.gke.standard_cluster import SystemNodes
+from identities import accounts_in
 from stack_defaults import gateway_class_of
 
 PREFIX = "agent-sandbox:"
@@ -30,7 +31,7 @@ Values = Mapping[str, Any]
 
 def problems(values: Values, cluster: Values) -> Iterator[Problem]:
     """What is wrong with a stack file's `values`; `cluster` is its cluster's entry, defaults included."""
-    for check in (_controllers, _runtimes, _snapshots, _room, _bindings, _network):
+    for check in (_controllers, _runtimes, _snapshots, _room, _identities, _network):
         yield from check(values, cluster)
     if values.get("environment") == "prod":
         yield from _production(values, cluster)
@@ -76,6 +77,7 @@ def _snapshots(values: Values, cluster: Values) -> Iterator[Problem]:
     elif not any(pool.get("runtime", "gvisor") == "gvisor" for pool in values.get("nodePools", {}).values()):
         remedy = "Only what runs under gVisor can be snapshotted. Add a pool of runtime gvisor."
         yield _problem("snapshots", snapshots, "is given, though no pool runs gVisor", remedy)
+    yield from _snapshot_rights(values, snapshots)
     place = cluster["location"]
     region = place.rpartition("-")[0] if zone(place) is None else place
     if snapshots.get("location", region) != region:
@@ -84,6 +86,17 @@ def _snapshots(values: Values, cluster: Values) -> Iterator[Problem]:
     if not cluster["podSnapshots"]:
         remedy = "Nobody would take one. Remove it: agent-sandbox:snapshots switches the add-on on."
         yield _problem("cluster.podSnapshots", False, "is given beside agent-sandbox:snapshots", remedy)
+
+
+def _snapshot_rights(values: Values, snapshots: Values) -> Iterator[Problem]:
+    """The bucket is for the accounts that the sandboxes of its namespace run as, and for all of them."""
+    used = accounts_in(values, snapshots.get("namespace", values["namespace"]))
+    named = snapshots.get("serviceAccounts", used)
+    for account in used:
+        if account not in named:
+            remedy = "Its snapshots would be refused. Add it, or leave the key out: it is the templates' own accounts."
+            wrong = f"leaves out {account}, which sandboxes run as"
+            yield _problem("snapshots.serviceAccounts", named, wrong, remedy)
 
 
 def _room(values: Values, cluster: Values) -> Iterator[Problem]:
@@ -110,9 +123,16 @@ def _addresses_of_pods(most: int) -> int:
     return 1 << (2 * most - 1).bit_length()
 
 
-def _bindings(values: Values, _: Values) -> Iterator[Problem]:
+def _identities(values: Values, _: Values) -> Iterator[Problem]:
     accounts: dict[str, str] = {}
     for name, identity in values.get("identities", {}).items():
+        if name == "default":
+            remedy = "Every pod of the namespace that names no account would have its rights. Choose another name."
+            yield _problem("identities.default", name, "is the account of whoever names none", remedy)
+        if identity["namespace"] not in values["namespaces"]:
+            remedy = f"There would be nowhere to put it. {similar(identity['namespace'], values['namespaces'])}"
+            wrong = "is not one of the namespaces"
+            yield _problem(f"identities.{name}.namespace", identity["namespace"], wrong, remedy)
         account = identity.get("impersonate")
         if account and account in accounts:
             remedy = "One of them would get the other's rights. Give each an account of its own."

@@ -34,6 +34,7 @@ from components import (
 from components._arguments import arguments, find_problems, to_arguments
 from components._checks import dns_label, one_of
 from components._formats import matches
+from identities import SandboxEntry, TemplateEntry, identity_defaults, identity_problems, without_identity
 from local.paths import CHECKOUT, State
 from sandbox_defaults import broken_references, sandbox_defaults
 from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
@@ -115,10 +116,10 @@ class StackFile(TypedDict):
     admission: NotRequired[dict[str, SandboxAdmissionArgs]]
     gateway: NotRequired[SandboxGatewayArgs]
     observability: NotRequired[ObservabilityArgs]
-    templates: NotRequired[dict[str, SandboxTemplateArgs]]
+    templates: NotRequired[dict[str, TemplateEntry]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
-    sandboxes: NotRequired[dict[str, SandboxArgs]]
+    sandboxes: NotRequired[dict[str, SandboxEntry]]
     access: NotRequired[dict[str, ControllerAppAccessArgs]]
     # On GKE alone; settings_gke.py checks what is in them.
     environment: NotRequired[str]
@@ -219,7 +220,7 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT)]
+    problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT), *identity_problems(filled)]
     if not problems:
         problems += settings_gke.problems(filled)
     if problems:
@@ -240,10 +241,10 @@ def parse(values: Mapping[str, Any]) -> Settings:
         admission=stack["admission"],
         gateway=stack.get("gateway") or None,
         observability=stack.get("observability") or None,
-        templates=stack["templates"],
+        templates=cast(dict[str, SandboxTemplateArgs], without_identity(stack["templates"])),
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
-        sandboxes=stack["sandboxes"],
+        sandboxes=cast(dict[str, SandboxArgs], without_identity(stack["sandboxes"])),
         access=stack["access"],
         gke=settings_gke.parse(filled),
     )
@@ -260,6 +261,7 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
     filled |= sandbox_defaults(filled)
+    filled |= identity_defaults(filled)
     filled["router"] = _filled(values.get("router", {}), router_defaults(filled, release))
     for key, defaults in (("gateway", gateway_defaults), ("observability", observability_defaults)):
         if values.get(key):

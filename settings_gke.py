@@ -20,6 +20,7 @@ from components.gke.kata_node_pool import KataNodePoolArgs
 from components.gke.network import NetworkArgs
 from components.gke.snapshots import PodSnapshotsArgs
 from components.gke.standard_cluster import StandardClusterArgs
+from identities import accounts_in
 
 TARGETS = ("autopilot", "standard")
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -178,7 +179,17 @@ def _entries(values: Values) -> Iterator[Problem]:
     for name, identity in _named(values, "identities"):
         yield from find_problems(IDENTITY, _identity(values, identity), f"{PREFIX}identities.{name}", "camel")
     if values.get("snapshots"):
-        yield from _checked(SNAPSHOTS, values, "snapshots", lambda all_: _snapshots(all_, all_["snapshots"]))
+        misplaced = list(_nowhere(values, values["snapshots"]))
+        yield from misplaced or _checked(
+            SNAPSHOTS, values, "snapshots", lambda all_: _snapshots(all_, all_["snapshots"])
+        )
+
+
+def _nowhere(values: Values, snapshots: Any) -> Iterator[Problem]:
+    place = snapshots.get("namespace") if isinstance(snapshots, Mapping) else None
+    if isinstance(place, str) and place not in values["namespaces"]:
+        remedy = f"There would be nowhere to put its policy. {similar(place, values['namespaces'])}"
+        yield Problem(f"{PREFIX}snapshots.namespace", show(place), "is not one of the namespaces", remedy)
 
 
 def _checked(kind: type, values: Values, key: str, filled: Any) -> list[Problem]:
@@ -229,7 +240,7 @@ def _snapshots(values: Values, snapshots: Values) -> dict[str, Any]:
         "project": values["project"],
         "location": values["region"],
         "namespace": values.get("namespace", "sandboxes"),
-        "serviceAccount": "default",
+        "serviceAccounts": accounts_in(values, snapshots.get("namespace", values.get("namespace", "sandboxes"))),
         "labels": _labels(values),
         **snapshots,
     }

@@ -91,7 +91,7 @@ SNAPSHOTS: Json = {
     **_OF_PROJECT,
     "location": "europe-west4",
     "bucket": "my-snapshots",
-    "service_account": "python",
+    "service_accounts": ["python", "files"],
     "selector": {"app": "x"},
     "keep": 3,
     "encryption_key": KEY,

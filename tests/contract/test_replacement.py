@@ -59,7 +59,7 @@ HARMLESS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
             "delete_with_snapshots": False,
             "selector": {"app": "y"},
             "namespace": "others",
-            "service_account": "others",
+            "service_accounts": ["others"],
             "project_number": "210987654321",
             "workload_pool": "other.svc.id.goog",
         },

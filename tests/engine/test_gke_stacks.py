@@ -5,6 +5,9 @@ cluster is really applied, and run by the real controller.
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,16 @@ import pytest
 import yaml
 
 from local import graph, toolchain
-from local.api import SANDBOXES, Api, Json
+from local.api import EXTENSIONS, SANDBOXES, Api, Json
 from local.console import Step
 from local.engine import Engine
 from local.paths import CHECKOUT, State
-from tests.engine.conftest import NAMESPACE, Deployment
+from tests.engine.conftest import NAMESPACE, Deployment, eventually
 
 pytestmark = pytest.mark.engine
+
+RUNTIME_CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
+SNAPSHOT_ROLES = {"roles/storage.bucketViewer", "roles/storage.objectUser"}
 
 
 class GkeStack:
@@ -66,13 +72,44 @@ class GkeStack:
     def api(self) -> Api:
         return Api(self.state.kubeconfig)
 
-    def status(self) -> Json:
-        found: Json = json.loads(self.deployment.run("status", "--stack", self.stack, "--json", expect=None).stdout)
+    def status(self, *arguments: str) -> Json:
+        asked = self.deployment.run("status", "--stack", self.stack, "--json", *arguments, expect=None)
+        found: Json = json.loads(asked.stdout)
         return found
 
     def sandboxes(self) -> set[str]:
         found = self.api.items(f"{SANDBOXES}/namespaces/{NAMESPACE}/sandboxes")
         return {each["metadata"]["uid"] for each in found}
+
+
+IMAGE = "registry.k8s.io/agent-sandbox/python-runtime-sandbox:v0.5.6"
+READ: Json = {"role": "roles/storage.objectViewer", "bucket": "my-files"}
+OPTIONS: dict[str, Json] = {
+    "dev": {
+        "cluster": {"fleetProject": "my-project-dev", "authorizedNetworks": {"office": "203.0.113.0/24"}},
+        "templates": {"python": {"image": IMAGE, "identity": "reader"}},
+        "identities": {"reader": {"rights": {"files": READ}}},
+    },
+    "staging": {
+        "nodePools": {"kata": {"runtime": "kata", "maxNodes": 2}},
+        "templates": {
+            "python": {"image": IMAGE, "identity": "reader"},
+            "machine": {"image": IMAGE, "runtime": "kata-qemu"},
+        },
+        "identities": {"reader": {"impersonate": "sandbox-reader", "rights": {"files": READ}}},
+        "snapshots": {"bucket": "my-project-staging-snapshots"},
+    },
+    "prod": {
+        "templates": {
+            "python": {"image": IMAGE, "identity": "reader"},
+            "node": {"image": IMAGE, "egress": {"internet": True}},
+        },
+        "identities": {
+            "reader": {"rights": {"files": READ, "models": {"role": "roles/aiplatform.user", "condition": "true"}}}
+        },
+    },
+}
+"""What the stack files leave out, added to a stack that runs."""
 
 
 @pytest.fixture(scope="module", params=["dev", "staging", "prod"])
@@ -124,6 +161,79 @@ def test_a_second_up_changes_nothing_and_a_change_touches_what_it_names(up: GkeS
     assert up.sandboxes() == sandboxes, "the sandboxes outlive the change"
     assert up.status()["well"] is True
     assert expected in up.lines()
+
+
+def test_identities_pools_and_a_fleet_are_added_to_a_stack_that_runs(up: GkeStack) -> None:
+    pool = {**up.content["config"]["agent-sandbox:warmPools"]["python"], "updateStrategy": "Recreate"}
+    options = up.changed(**OPTIONS[up.stack], warmPools={"python": pool})
+    assert "replace" not in up.run("up", *options)
+    assert "nothing to change" in up.run("up", *options)
+    assert up.status(*options)["well"] is True
+    names = f"/api/v1/namespaces/{NAMESPACE}"
+
+    def who() -> set[str]:
+        return {each["spec"]["serviceAccountName"] for each in up.api.items(f"{names}/pods")}
+
+    eventually(lambda: who() == {"reader"}, 60, "the sandboxes are who the template says")
+    pod = up.api.items(f"{names}/pods")[0]["spec"]
+    assert pod["hostAliases"] == [{"ip": "169.254.169.254", "hostnames": ["metadata.google.internal"]}]
+    (policy,) = [
+        each
+        for each in up.api.items(f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies")
+        if "python" in each["metadata"]["name"]
+    ]
+    assert "169.254.169.254/32" in json.dumps(policy["spec"]["egress"])
+    account = up.api.get(f"{names}/serviceaccounts/reader")
+    assert account["automountServiceAccountToken"] is False
+    asked = [each["inputs"] for each in up.cloud.values()]
+    direct = f"workloadIdentityPools/my-project-{up.stack}.svc.id.goog/subject/ns/{NAMESPACE}/sa/reader"
+    may = {each["role"] for each in asked if str(each.get("member", "")).endswith(direct)}
+    if up.stack == "dev":
+        (cluster,) = [each for each in asked if "releaseChannel" in each]
+        assert cluster["fleet"] == {"project": "my-project-dev"}
+        assert cluster["controlPlaneEndpointsConfig"]["ipEndpointsConfig"] == {"enabled": True}
+        assert cluster["masterAuthorizedNetworksConfig"]["cidrBlocks"][0]["cidrBlock"] == "203.0.113.0/24"
+        assert may == {READ["role"]}
+    elif up.stack == "staging":
+        google = "sandbox-reader@my-project-staging.iam.gserviceaccount.com"
+        assert account["metadata"]["annotations"]["iam.gke.io/gcp-service-account"] == google
+        roles = {each["role"] for each in asked if each.get("member") == f"serviceAccount:{google}"}
+        assert roles == {READ["role"]}, "what is impersonated has the rights"
+        assert may == SNAPSHOT_ROLES, "and the account itself only those on the snapshots"
+        assert {"kata-qemu", "kata-clh"} <= {each["metadata"]["name"] for each in up.api.items(RUNTIME_CLASSES)}
+        machine = up.api.get(f"{EXTENSIONS}/namespaces/{NAMESPACE}/sandboxtemplates/machine")
+        assert machine["spec"]["podTemplate"]["spec"]["runtimeClassName"] == "kata-qemu"
+    else:
+        assert may == {READ["role"], "roles/aiplatform.user", *SNAPSHOT_ROLES}
+        unnamed = {each["role"] for each in asked if str(each.get("member", "")).endswith("/sa/default")}
+        assert unnamed == SNAPSHOT_ROLES, "another template's sandboxes have no account of their own"
+
+
+def test_the_guides_way_to_a_cluster_is_a_way(up: GkeStack) -> None:
+    """docs/operations.md: the stack's output is a kubeconfig, for kubectl and for `make status`."""
+    engine = Engine(up.stack, up.state, toolchain.ensure(), standin=True)
+    typed = {
+        **os.environ,
+        **engine.environment,
+        "STACK": up.stack,
+        "AGENT_SANDBOX_STATE": str(up.deployment.state.root),
+    }
+    script = """
+        pulumi stack output kubeconfig --stack "$STACK" --show-secrets > kubeconfig && chmod 600 kubeconfig
+        LOCATION="$(pulumi stack output location --stack "$STACK")" && echo "at $LOCATION"
+        kubectl --kubeconfig kubeconfig get sandboxes --namespace sandboxes
+    """
+    folder = up.deployment.folder
+    (folder / "Pulumi.yaml").write_text((CHECKOUT / "Pulumi.yaml").read_text())
+    ended = subprocess.run(["bash", "-ec", script], cwd=folder, env=typed, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "at europe-west4" in ended.stdout
+    assert "python-" in ended.stdout
+    kubeconfig = str(folder / "kubeconfig")
+    environment = {**typed, "AGENT_SANDBOX_STATE": str(folder / "elsewhere")}
+    status = [sys.executable, "-m", "local", "status", "--stack", up.stack, "--kubeconfig", kubeconfig]
+    told = subprocess.run(status, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    assert "All is well." in told.stdout, told.stdout + told.stderr
 
 
 def test_protection_holds_and_without_it_nothing_is_left(up: GkeStack) -> None:

@@ -155,6 +155,12 @@ def egress(*peers: Json, **rule: Any) -> list[Json]:
     return template(networkPolicy={"egress": rules, "ingress": []})
 
 
+def asks_who_it_is(account: str | None, cidr: str = "169.254.169.254/32", port: int = 80) -> list[Json]:
+    """A template whose pods, of an account, reach the metadata server."""
+    rule = {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"port": port, "protocol": "TCP"}]}
+    return template("serviceAccountName", account, networkPolicy={"egress": [rule], "ingress": []})
+
+
 def ingress_from(*peers: Json) -> list[Json]:
     return template(networkPolicy={"ingress": [{"from": list(peers)} if peers else {}], "egress": []})
 
@@ -442,9 +448,16 @@ CASES: dict[str, Pair] = {
             egress(WAREHOUSE),
             egress(ports=[{"port": 53}]),
             egress({"podSelector": {"matchLabels": {"a": "b"}}}),
+            [*asks_who_it_is("files"), cluster("enableAutopilot", True)],
+            [*asks_who_it_is("files", "169.254.169.252/32", 988), cluster(), nodes(), nodes(of=GVISOR_POOL)],
         ],
         [
             egress(),
+            asks_who_it_is("files"),  # on what cluster?
+            [*asks_who_it_is("default"), cluster("enableAutopilot", True)],
+            [*asks_who_it_is(None), cluster("enableAutopilot", True)],
+            [*asks_who_it_is("files", "169.254.0.0/16"), cluster("enableAutopilot", True)],
+            [*asks_who_it_is("files", port=22), cluster("enableAutopilot", True)],
             egress({"ipBlock": {"cidr": "0.0.0.0/0"}}),
             egress({"ipBlock": {"cidr": "0.0.0.0/0", "except": SEVERAL_EXCEPT[:3]}}),
             egress({"ipBlock": {"cidr": "10.0.0.0/16"}}),
