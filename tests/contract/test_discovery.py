@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import components
-from components.gke._cluster import ClusterArgs
+from components.gke._cluster_args import ClusterArgs
 from components.gke._node_pool import NodePoolArgs
 from components.gke.identity import Right
 from local import graph
