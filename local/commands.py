@@ -121,10 +121,11 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
-def check_settings(config_file: Path | None, stack: str = STACK) -> bool:
+def check_settings(config_file: Path | None, stack: str = STACK, on_real_cluster: bool = False) -> bool:
     """Refuse a wrong stack file before anything is built or started. Raises Failure.
 
-    Returns whether the stack is one on GKE, which here means on the stand-in, and says so.
+    Returns whether the stack is one on GKE, which here means on the stand-in, and says so, unless it is looked at where
+    it really is.
     """
     import settings
 
@@ -136,7 +137,7 @@ def check_settings(config_file: Path | None, stack: str = STACK) -> bool:
         on_gke = settings.read(file).gke is not None
     except settings.SettingsError as error:
         raise Failure(str(error)) from error
-    if on_gke:
+    if on_gke and not on_real_cluster:
         say(standin_gcp.NOTICE)
     return on_gke
 
@@ -271,7 +272,7 @@ def _of_stack(options: argparse.Namespace) -> status.Status:
     from local import status_gke
 
     file = options.config_file or _stack_file(options.stack)
-    check_settings(file)
+    check_settings(file, on_real_cluster=options.kubeconfig is not None)
     stack = settings.read(file)
     if stack.target == "local":
         return _of_checkout(options.kubeconfig)

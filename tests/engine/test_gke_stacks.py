@@ -234,6 +234,7 @@ def test_the_guides_way_to_a_cluster_is_a_way(up: GkeStack) -> None:
     status = [sys.executable, "-m", "local", "status", "--stack", up.stack, "--kubeconfig", kubeconfig]
     told = subprocess.run(status, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
     assert "All is well." in told.stdout, told.stdout + told.stderr
+    assert "stand-in" not in told.stdout + told.stderr, "for all that it can tell, this is a cluster of GKE's"
 
 
 def test_protection_holds_and_without_it_nothing_is_left(up: GkeStack) -> None:

@@ -56,6 +56,8 @@ GCLOUD = {
 """Commands and flags that the Google Cloud CLI's reference lists, of those that the guide uses."""
 HELM = {"install": {"--namespace", "--set", "--kubeconfig"}}
 
+WITHOUT_VALUE = ("--path", "--all", "--show-secrets", "--yes", "--version", "--preserve-config")
+
 Command = list[str]
 SUBSTITUTION = r"\$\(((?:[^()]|\([^()]*\))*)\)"
 
@@ -168,7 +170,7 @@ def _positional(rest: list[str]) -> list[str]:
     found, skip = [], False
     for each in rest:
         if each.startswith("-"):
-            skip = "=" not in each and each not in ("--path", "--all", "--show-secrets", "--yes", "--version")
+            skip = "=" not in each and each not in WITHOUT_VALUE
         elif skip:
             skip = False
         else:
@@ -238,6 +240,8 @@ def test_what_the_guide_sets_is_what_the_stack_reads(tmp_path: Path) -> None:
     assert [each.gke.cluster["agent_sandbox"] for each in read if each.gke].count(False) >= 1, "the add-on goes off"
     assert read[-1].gke.cluster["version"] == "1.36.3-gke.1767000"
     assert read[-1].warm_pools["python"].get("replicas") == 0
-    gone = ["pulumi", "stack", "rm", "dev", "--yes", "--non-interactive"]
+    (remove,) = [line for script in BLOCKS for line in script.splitlines() if line.startswith("pulumi stack rm ")]
+    gone = ["bash", "-ec", f"{remove.partition('   #')[0]} --yes --non-interactive"]
     subprocess.run(gone, cwd=project, env=typed, check=True, capture_output=True)
+    assert (project / "Pulumi.dev.yaml").exists(), "the stack file is still there"
     assert not list(state.backend.rglob("dev.json"))
