@@ -71,7 +71,8 @@ class PodSnapshots(pulumi.ComponentResource):
     """A bucket for snapshots, and the policy that takes them when a client asks.
 
     Pass a Kubernetes provider beside the Google Cloud one: opts.providers. What goes first when all
-    goes is the policy, then the storage configuration, then the rights, then the bucket.
+    goes is the policy, then the storage configuration, then the rights, then the bucket. Protected, it protects the
+    bucket: the rest holds nothing, and changes with who the sandboxes are.
     """
 
     bucket_name: pulumi.Output[str]
@@ -92,7 +93,7 @@ class PodSnapshots(pulumi.ComponentResource):
                 "metadata": {"name": name, "labels": MANAGED_BY},
                 "spec": {"snapshotStorageConfig": {"gcs": gcs}},
             },
-            pulumi.ResourceOptions(parent=self, depends_on=rights),
+            pulumi.ResourceOptions(parent=self, depends_on=rights, protect=False),
         )
         policy = {
             "storageConfigName": name,
@@ -115,7 +116,7 @@ class PodSnapshots(pulumi.ComponentResource):
                 "metadata": {"name": name, "namespace": args["namespace"], "labels": MANAGED_BY},
                 "spec": policy,
             },
-            pulumi.ResourceOptions(parent=self, depends_on=[storage]),
+            pulumi.ResourceOptions(parent=self, depends_on=[storage], protect=False),
         )
         self.bucket_name = bucket.name
         self.register_outputs({"bucket_name": self.bucket_name})
@@ -153,7 +154,7 @@ class PodSnapshots(pulumi.ComponentResource):
                 bucket=bucket.name,
                 role=role,
                 member=member,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, protect=False),
             )
             for what, (role, member) in granted.items()
         ]

@@ -4,8 +4,9 @@ Judged by the provider's own rules: the schema's ForceNew, in local/standin_gcp/
 """
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
+import pulumi
 import pytest
 
 import components
@@ -154,3 +155,13 @@ def test_a_change_that_replaces_is_noticed(name: str, field: str, value: Any) ->
 def test_every_argument_is_one_or_the_other(name: str, kind: type) -> None:
     assert set(HARMLESS[name][2]) | set(REPLACING[name]) == set(inspect.get_annotations(kind))
     assert not set(HARMLESS[name][2]) & set(REPLACING[name])
+
+
+def test_protected_snapshots_still_change_hands() -> None:
+    """A protected right could not be taken from an account that no template runs as any more."""
+    options = pulumi.ResourceOptions(protect=True)
+    nodes = graph.of_program(lambda: components.PodSnapshots("c", cast(Any, SNAPSHOTS), options), "test")
+    assert {node.kind for node in nodes if node.protected} == {
+        "agent-sandbox:index:PodSnapshots",
+        "gcp:storage/bucket:Bucket",
+    }
