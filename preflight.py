@@ -164,6 +164,9 @@ def _production(values: Values, cluster: Values) -> Iterator[Problem]:
     if cluster.get("releaseChannel") == "RAPID":
         remedy = "Its versions are not covered by GKE's service level agreement. Use REGULAR or STABLE."
         yield _problem("cluster.releaseChannel", "RAPID", "is given, though the environment is prod", remedy)
+    if values.get("gateway") and "tls" not in values["gateway"]:
+        remedy = "Tokens and code would cross the network in the clear. Name a certificate, as in docs/operations.md."
+        yield _problem("gateway.tls", "nothing", "is given, though the environment is prod", remedy)
     if values.get("router", {}).get("authorizer") == "unsafe-allow-all":
         remedy = "Whoever reaches the router could use every sandbox. Remove it: the default asks for a token."
         yield _problem("router.authorizer", "unsafe-allow-all", "is given, though the environment is prod", remedy)

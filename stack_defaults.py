@@ -8,8 +8,12 @@ from typing import Any
 
 import releases
 from components import Problem
+from components._arguments import show
 from components._gke_policies import CLASSES, LOAD_BALANCERS, is_gke, is_global
 from components._upstream import PRIORITY_CLASS
+
+ON_GKE = ("autopilot", "standard")
+"""Targets whose network the stack makes."""
 
 
 def router_defaults(values: Mapping[str, Any], release: releases.Release) -> dict[str, Any]:
@@ -18,7 +22,7 @@ def router_defaults(values: Mapping[str, Any], release: releases.Release) -> dic
     if controller.get("source") != "managed":
         defaults["priorityClass"] = controller.get("priorityClass", PRIORITY_CLASS)
     if is_gke(gateway_class_of(values)):
-        defaults["loadBalancers"] = list(LOAD_BALANCERS)
+        defaults["loadBalancers"] = [*LOAD_BALANCERS, *_proxies(values)]
     return defaults
 
 
@@ -52,16 +56,31 @@ def _least(pool: Mapping[str, Any]) -> Any:
 
 
 def regional_gateway(values: Mapping[str, Any], project: str) -> list[Problem]:
-    """A regional load balancer's proxies are in a subnet that only its owner knows."""
-    name = gateway_class_of(values)
+    """A regional load balancer's proxies are in a subnet that only its owner knows, where the stack does not make it.
+
+    Where the stack makes the network, a subnet that is missing is preflight.py's to tell.
+    """
+    name, proxies = gateway_class_of(values), _proxies(values)
     ranges = _map(values, "router").get("loadBalancers")
-    if not is_gke(name) or is_global(name) or ranges != list(LOAD_BALANCERS):
+    if not is_gke(name) or is_global(name) or not isinstance(ranges, list):
+        return []
+    if proxies and not set(proxies) <= set(ranges):
+        remedy = f"The router's network policy would drop what {name} sends. Add {proxies[0]}, or leave it out."
+        return [Problem(f"{project}:router.loadBalancers", show(ranges), "has no room for network.proxies", remedy)]
+    if ranges != list(LOAD_BALANCERS) or values["target"] in ON_GKE:
         return []
     remedy = (
         f"The class {name} sends requests from the proxy-only subnet of its region, which the router's network policy"
         f" would drop. Add that subnet's range to: {', '.join(LOAD_BALANCERS)}."
     )
     return [Problem(f"{project}:router.loadBalancers", "nothing", "is given, though the gateway is regional", remedy)]
+
+
+def _proxies(values: Mapping[str, Any]) -> list[str]:
+    """The ranges that the stack's own network has for the proxies of its Gateway; none for a global one."""
+    proxies = _map(values, "network").get("proxies")
+    regional = not is_global(gateway_class_of(values))
+    return [proxies] if isinstance(proxies, str) and regional else []
 
 
 def gateway_class_of(values: Mapping[str, Any]) -> str:

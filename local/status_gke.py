@@ -21,7 +21,7 @@ def of_gke(api: Api, gke: Gke) -> status.Status:
         checks += deployments
         if gke.snapshots is not None:
             checks += _snapshots(api)
-        return status.Status([*checks, *status.pools(api), *status.claims(api)])
+        return status.Status([*checks, *gateways(api), *status.pools(api), *status.claims(api)])
     except ApiError as error:
         return status.Status([status.Check("API server", False, str(error))])
 
@@ -58,6 +58,18 @@ def _nodes(api: Api, gke: Gke) -> Iterator[status.Check]:
             f", without gVisor: {', '.join(unlabelled)}" if unlabelled else ""
         )
         yield status.Check(f"node pool {name}", len(ready) == len(own) and not unlabelled, detail)
+
+
+def gateways(api: Api) -> Iterator[status.Check]:
+    """This project's Gateways: whether GKE's load balancer serves, or why not."""
+    label = "app.kubernetes.io/managed-by=pulumi"
+    for each in api.items("/apis/gateway.networking.k8s.io/v1/gateways", labelSelector=label):
+        found = each.get("status", {})
+        told = [one for one in found.get("conditions", []) if one["type"] == "Programmed"]
+        serves = any(one["status"] == "True" for one in told)
+        where = ", ".join(address["value"] for address in found.get("addresses", []))
+        why = "; ".join(one.get("message", "") for one in told) or "GKE has said nothing of it yet"
+        yield status.Check(f"gateway {each['metadata']['name']}", serves, where if serves else why)
 
 
 def _snapshots(api: Api) -> Iterator[status.Check]:

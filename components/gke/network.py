@@ -137,7 +137,7 @@ class Network(pulumi.ComponentResource):
             network=network,
             direction="INGRESS",
             source_ranges=[args["proxies"], *HEALTH_CHECKS],
-            allows=[{"protocol": "tcp", "ports": ["8080", "8081"]}],
+            allows=[{"protocol": "tcp", "ports": ["8080", "8443"]}],  # the router's; health checks ask them too
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -90,8 +90,12 @@ def _kubectl(verb: str, documents: list[Manifest], *options: str) -> None:
 
 
 def _run(*arguments: str, stdin: str | None = None) -> None:
-    kubeconfig = Path(os.environ["AGENT_SANDBOX_OWNER"]) / "kubeconfig"
+    run_kubectl(Path(os.environ["AGENT_SANDBOX_OWNER"]) / "kubeconfig", *arguments, stdin=stdin)
+
+
+def run_kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> None:
+    """Run kubectl against an embedded control plane. Raises Refused with its words."""
     command = ["kubectl", f"--kubeconfig={kubeconfig}", *arguments]
     ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
-        raise Refused(f"the add-on cannot be changed: {ended.stderr.strip()}")
+        raise Refused(f"the cluster cannot be changed: {ended.stderr.strip()}")

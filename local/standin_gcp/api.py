@@ -68,6 +68,25 @@ def _subnetwork(inputs: Mapping[str, Any], cloud: Cloud) -> None:
             raise Refused(f"400: Invalid IPCidrRange: {one} conflicts with existing subnetwork {name} ({other})")
 
 
+def _proxies(inputs: Mapping[str, Any], cloud: Cloud) -> None:
+    """A network has one active proxy-only subnet a region and purpose, of a /26 or more (Google's guide to them)."""
+    purpose = inputs.get("purpose", "PRIVATE")
+    if purpose not in PROXY_PURPOSES:
+        return
+    if ipaddress.IPv4Network(inputs["ipCidrRange"]).prefixlen > 26:
+        raise Refused(f"400: Invalid value for field 'ipCidrRange': {inputs['ipCidrRange']} is smaller than a /26")
+    if inputs.get("role") != "ACTIVE":
+        return
+    for each in cloud.all(SUBNETWORK):
+        same = all(last_part(each.inputs.get(key)) == last_part(inputs.get(key)) for key in _ONE_OF_PROXIES)
+        if same and each.inputs["name"] != inputs["name"]:
+            raise Refused(f"409: {each.inputs['name']} is already the active subnetwork of purpose {purpose}")
+
+
+PROXY_PURPOSES = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY")
+_ONE_OF_PROXIES = ("network", "region", "purpose", "role")
+
+
 def _ranges(inputs: Mapping[str, Any]) -> list[ipaddress.IPv4Network]:
     texts = [inputs["ipCidrRange"], *(each["ipCidrRange"] for each in inputs.get("secondaryIpRanges", ()))]
     return [ipaddress.IPv4Network(text) for text in texts]
@@ -176,7 +195,7 @@ def _workload_identity_exists(inputs: Mapping[str, Any], cloud: Cloud) -> None:
 
 
 _RULES = {
-    SUBNETWORK: (_network_exists, _subnetwork),
+    SUBNETWORK: (_network_exists, _subnetwork, _proxies),
     "gcp:compute/router:Router": (_network_exists,),
     "gcp:compute/firewall:Firewall": (_network_exists,),
     CLUSTER: (_cluster_ranges, _cluster_addons, _binary_authorization, _fleet),

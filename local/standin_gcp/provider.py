@@ -21,6 +21,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from local.standin_gcp import addon, api, differences, validation
 from local.standin_gcp.cloud import Cloud, Json, Kept, Refused, plain, project_number
 from local.standin_gcp.computed import KINDS, Kind
+from local.standin_gcp.gateways import GatewayController
 
 VERSION = "10.2.0"
 """The release of pulumi-gcp whose place it takes."""
@@ -52,6 +53,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         del context
         self.defaults = {key.rpartition(":")[2]: value for key, value in request.variables.items()}
+        kubeconfig = Path(os.environ["AGENT_SANDBOX_OWNER"]) / "kubeconfig"
+        if kubeconfig.exists():
+            GatewayController(self.cloud, kubeconfig, self.ended).start()
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -138,6 +138,16 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         },
         "though gke-l7-rilb has its proxies there",
     ),
+    (STANDARD, {"gateway": {"exposure": "internal"}}, "agent-sandbox:network.proxies: nothing is given"),
+    (
+        STANDARD,
+        {
+            "gateway": {"exposure": "internal"},
+            "network": {"proxies": "10.9.0.0/24"},
+            "router": {"loadBalancers": ["35.191.0.0/16"]},
+        },
+        "has no room for network.proxies",
+    ),
     (
         STANDARD,
         {"network": {"nat": False}, "registry": {"mirrors": {}}},
@@ -163,6 +173,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (PROD, {"cluster": {"privateNodes": False}}, "Nodes that run what nobody read would be on the internet"),
     (PROD, {"cluster": {"releaseChannel": "RAPID"}}, "not covered by GKE's service level agreement"),
     (PROD, {"router": {"authorizer": "unsafe-allow-all"}}, "router.authorizer:"),
+    (
+        PROD,
+        {"gateway": {"exposure": "internal"}, "network": {"proxies": "10.9.0.0/24"}},
+        "gateway.tls: nothing is given, though the environment is prod",
+    ),
     (PROD, {"nodePools": {"gvisor": {"spot": True}}}, "end at 30 seconds' notice"),
 ]
 
@@ -196,6 +211,13 @@ def test_one_key_switches_the_add_on_on_and_upstreams_controller_off() -> None:
     assert upstream.gke is not None
     assert (managed.gke.cluster["agent_sandbox"], upstream.gke.cluster["agent_sandbox"]) == (True, False)
     assert (managed.release, upstream.release is not None) == (None, True)
+
+
+def test_the_router_lets_in_the_proxies_of_the_stacks_own_gateway() -> None:
+    gateway = {"gateway": {"exposure": "internal"}, "network": {"proxies": "10.9.0.0/24"}}
+    assert "10.9.0.0/24" in settings.parse({**STANDARD, **gateway}).router["load_balancers"]
+    external = {**gateway, "gateway": {"exposure": "external", "tls": {"certificateMap": "m"}}}
+    assert "10.9.0.0/24" not in settings.parse({**STANDARD, **external}).router["load_balancers"]
 
 
 def test_snapshots_switch_their_add_on_on_and_move_the_pool_off_e2() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.standin_gcp import addon, api, differences, validation
+from local.standin_gcp import addon, api, differences, gateways, validation
 from local.standin_gcp.cloud import Cloud, Kept, Refused
 from local.standin_gcp.computed import KINDS
 
@@ -54,7 +54,17 @@ def _put(cloud: Cloud, kind: str, inputs: dict[str, Any]) -> None:
     cloud.put(f"{kind} {inputs.get('name', inputs.get('service'))}", Kept(kind, inputs, inputs))
 
 
+PROXIES: dict[str, Any] = {
+    **PROJECT,
+    "name": "proxies",
+    "network": "n",
+    "region": "europe-west4",
+    "ipCidrRange": "10.9.0.0/26",
+    "purpose": "REGIONAL_MANAGED_PROXY",
+    "role": "ACTIVE",
+}
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    (SUBNETWORK, {**PROXIES, "ipCidrRange": "10.9.0.0/28"}, "is smaller than a /26"),
     (CLUSTER, {**GKE, "project": "q"}, "container.googleapis.com has not been used in project q"),
     (SUBNETWORK, {**SUBNET, "name": "t", "network": "m"}, "'networks/m' was not found"),
     (SUBNETWORK, {**SUBNET, "name": "t"}, "conflicts with existing subnetwork s"),
@@ -177,3 +187,30 @@ def test_what_it_keeps_outlives_it(tmp_path: Path) -> None:
     again = Cloud(file)
     assert [each.inputs for each in again.all(NETWORK)] == [{"name": "n"}]
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_region_has_one_active_subnet_of_proxies(cloud: Cloud) -> None:
+    api.refuse(SUBNETWORK, PROXIES, cloud)
+    _put(cloud, SUBNETWORK, PROXIES)
+    another = {**PROXIES, "name": "more", "ipCidrRange": "10.10.0.0/26"}
+    with pytest.raises(Refused, match="proxies is already the active subnetwork"):
+        api.refuse(SUBNETWORK, another, cloud)
+    api.refuse(SUBNETWORK, {**another, "purpose": "GLOBAL_MANAGED_PROXY"}, cloud)
+
+
+def test_a_regional_gateway_gets_its_address_once_there_are_proxies(cloud: Cloud) -> None:
+    gateway = {"metadata": {"name": "g", "generation": 2}, "spec": {"gatewayClassName": "gke-l7-rilb"}}
+    found = gateways.status(gateway, cloud)
+    assert found["addresses"] == []
+    assert "proxy-only subnetwork is required" in found["conditions"][1]["message"]
+    _put(cloud, SUBNETWORK, PROXIES)
+    found = gateways.status(gateway, cloud)
+    assert found["addresses"][0]["value"].startswith("10.0.15.")
+    assert {each["status"] for each in found["conditions"]} == {"True"}
+    assert {each["observedGeneration"] for each in found["conditions"]} == {2}
+
+
+def test_a_global_gateway_needs_no_proxies(cloud: Cloud) -> None:
+    spec = {"gatewayClassName": "gke-l7-global-external-managed"}
+    found = gateways.status({"metadata": {"name": "g", "generation": 1}, "spec": spec}, cloud)
+    assert found["addresses"][0]["value"].startswith("203.0.113.")
