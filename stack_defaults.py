@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import releases
+import settings_fleet
 from components import Problem
 from components._arguments import show
-from components._gke_policies import CLASSES, LOAD_BALANCERS, is_gke, is_global
+from components._gke_policies import CLASSES, LOAD_BALANCERS, OVER_CLUSTERS, is_gke, is_global
 from components._upstream import PRIORITY_CLASS
 
-ON_GKE = ("autopilot", "standard")
-"""Targets whose network the stack makes."""
+ON_GKE = ("autopilot", "standard", "fleet")
+"""Targets whose networks the project makes."""
 
 
 def router_defaults(values: Mapping[str, Any], release: releases.Release) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def router_defaults(values: Mapping[str, Any], release: releases.Release) -> dic
     controller = _map(values, "controller")
     if controller.get("source") != "managed":
         defaults["priorityClass"] = controller.get("priorityClass", PRIORITY_CLASS)
-    if is_gke(gateway_class_of(values)):
+    if is_gke(gateway_class_of(values)) or _map(values, "cluster").get("fleetProject"):
         defaults["loadBalancers"] = [*LOAD_BALANCERS, *_proxies(values)]
     return defaults
 
@@ -31,6 +32,8 @@ def gateway_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     router = _map(values, "router")
     passed_on = {"namespace": "namespace", "proxyTimeout": "routerTimeout"}
     defaults = {ours: router[theirs] for theirs, ours in passed_on.items() if theirs in router}
+    if values["target"] == "fleet":
+        defaults |= settings_fleet.gateway_defaults(values)
     return {
         **defaults,
         **({"routerTls": True} if "tls" in router else {}),
@@ -65,8 +68,9 @@ def regional_gateway(values: Mapping[str, Any], project: str) -> list[Problem]:
     if not is_gke(name) or is_global(name) or not isinstance(ranges, list):
         return []
     if proxies and not set(proxies) <= set(ranges):
-        remedy = f"The router's network policy would drop what {name} sends. Add {proxies[0]}, or leave it out."
-        return [Problem(f"{project}:router.loadBalancers", show(ranges), "has no room for network.proxies", remedy)]
+        missing = ", ".join(each for each in proxies if each not in ranges)
+        remedy = f"The router's network policy would drop what {name} sends. Add {missing}, or leave it out."
+        return [Problem(f"{project}:router.loadBalancers", show(ranges), "lacks the network's proxies", remedy)]
     if ranges != list(LOAD_BALANCERS) or values["target"] in ON_GKE:
         return []
     remedy = (
@@ -77,18 +81,21 @@ def regional_gateway(values: Mapping[str, Any], project: str) -> list[Problem]:
 
 
 def _proxies(values: Mapping[str, Any]) -> list[str]:
-    """The ranges that the stack's own network has for the proxies of its Gateway; none for a global one."""
-    proxies = _map(values, "network").get("proxies")
-    regional = not is_global(gateway_class_of(values))
-    return [proxies] if isinstance(proxies, str) and regional else []
+    """The ranges that the stack's own network has for proxies, of its Gateway unless that is a global one, and of its
+    fleet's.
+    """
+    network = _map(values, "network")
+    own = [] if is_global(gateway_class_of(values)) else [network.get("proxies")]
+    return [each for each in [*own, *_map(network, "fleetProxies").values()] if isinstance(each, str)]
 
 
 def gateway_class_of(values: Mapping[str, Any]) -> str:
     """The class of the stack's gateway, or an empty text if it has none, or a wrong one."""
     gateway = _map(values, "gateway")
     exposure = gateway.get("exposure", "internal")
+    classes = OVER_CLUSTERS if values.get("target") == "fleet" else CLASSES
     return (
-        str(gateway.get("gatewayClass", CLASSES.get(exposure, "") if isinstance(exposure, str) else ""))
+        str(gateway.get("gatewayClass", classes.get(exposure, "") if isinstance(exposure, str) else ""))
         if gateway
         else ""
     )

@@ -132,6 +132,30 @@ def _fleet(inputs: Mapping[str, Any], cloud: Cloud) -> None:
         _require_service("gkehub.googleapis.com", project, cloud)
 
 
+FEATURE = "gcp:gkehub/feature:Feature"
+CONTROLLERS = ("multiclusterservicediscovery", "multiclusteringress")
+
+
+def _feature(inputs: Mapping[str, Any], cloud: Cloud) -> None:
+    """A fleet's feature is one that Google has, with its API on, and its config cluster is a member (gkehub)."""
+    name = inputs["name"]
+    if name in CONTROLLERS:
+        _require_service(f"{name}.googleapis.com", inputs["project"], cloud)
+    if name != "multiclusteringress":
+        return
+    membership = str(at(inputs, "spec.multiclusteringress.configMembership"))
+    known = [str(at(each.outputs, "fleet.membership")) for each in cloud.all(CLUSTER)]
+    if f"//gkehub.googleapis.com/{membership}" not in known:
+        raise Refused(f"400: config membership {membership} does not exist in the fleet of {inputs['project']}")
+
+
+def _agent_exists(inputs: Mapping[str, Any], cloud: Cloud) -> None:
+    """A feature's service agent comes with the feature."""
+    on = {each.inputs["name"] for each in cloud.all(FEATURE)}
+    if "@gcp-sa-multiclusteringress." in str(inputs.get("member", "")) and "multiclusteringress" not in on:
+        raise Refused(f"400: Service account {str(inputs['member']).partition(':')[2]} does not exist")
+
+
 def _require_service(api: str, project: str, cloud: Cloud) -> None:
     enabled = (each.inputs["service"] for each in cloud.all("gcp:projects/service:Service"))
     if api not in enabled:
@@ -198,10 +222,12 @@ _RULES = {
     SUBNETWORK: (_network_exists, _subnetwork, _proxies),
     "gcp:compute/router:Router": (_network_exists,),
     "gcp:compute/firewall:Firewall": (_network_exists,),
+    FEATURE: (_feature,),
     CLUSTER: (_cluster_ranges, _cluster_addons, _binary_authorization, _fleet),
     NODE_POOL: (_pool_of_a_cluster, _pool_of_sandboxes, _pool_of_virtual_machines),
     "gcp:storage/bucket:Bucket": (_bucket,),
     **dict.fromkeys(
-        (each for each in KINDS if each.endswith(("IAMMember", "IamMember"))), (_workload_identity_exists,)
+        (each for each in KINDS if each.endswith(("IAMMember", "IamMember"))),
+        (_workload_identity_exists, _agent_exists),
     ),
 }

@@ -133,7 +133,7 @@ def test_with_every_argument_set_gke_knows_all_that_is_sent(name: str) -> None:
     assert not [problem for node in sent for problem in _unknown(KINDS[node.kind], node.inputs)]
 
 
-@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod", "prod-us"])
 def test_gke_knows_all_that_a_stack_sends(stack: str) -> None:
     sent = [node for node in graph.of_stack(CHECKOUT / f"Pulumi.{stack}.yaml") if node.kind in KINDS]
     assert sent
@@ -226,3 +226,20 @@ def _fits(definition: Json, value: Any) -> bool:
     if definition.get("type") == "integer" or definition.get("format") in ("int64", "uint64"):
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, str) if definition.get("type") == "string" else True
+
+
+@pytest.mark.parametrize("name", ["multiclusteringress", "multiclusterservicediscovery"])
+def test_a_fleets_features_are_sent_as_gkehub_describes_them(name: str) -> None:
+    schemas: Json = json.loads(DOCUMENT.with_name("gkehub.v1.json").read_text())["schemas"]
+    (sent,) = [
+        node.inputs
+        for node in graph.of_stack(CHECKOUT / "Pulumi.fleet.yaml")
+        if node.kind == "gcp:gkehub/feature:Feature" and node.inputs["name"] == name
+    ]
+    assert sent["location"] == "global"
+    for field, value in sent.get("spec", {}).items():
+        reference = schemas["CommonFeatureSpec"]["properties"][field]["$ref"]
+        assert set(value) == set(schemas[reference]["properties"])
+        assert value["configMembership"].count("/") == schemas[reference]["properties"]["configMembership"][
+            "description"
+        ].count("/"), "in full, as in its description"

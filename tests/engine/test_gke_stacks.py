@@ -68,6 +68,13 @@ class GkeStack:
         return written
 
     @property
+    def outputs(self) -> Json:
+        """What the stack puts out, secrets sealed."""
+        (stack,) = [each for each in self.resources if each["type"] == "pulumi:pulumi:Stack"]
+        found: Json = stack["outputs"]
+        return found
+
+    @property
     def api(self) -> Api:
         return Api(self.state.kubeconfig)
 

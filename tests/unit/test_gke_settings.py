@@ -138,6 +138,31 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         },
         "though gke-l7-rilb has its proxies there",
     ),
+    (
+        STANDARD,
+        {"gateway": {"exposure": "internal", "tls": {"certificateMap": "m"}}, "network": {"proxies": "10.9.0.0/24"}},
+        "names a certificate_map, which the class gke-l7-rilb does not read",
+    ),
+    (STANDARD, {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/24"}}}, "though the cluster is in no fleet"),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"us-central1": "10.9.0.0/24"}}, "cluster": {"fleetProject": "my-project"}},
+        "has no range for the stack's region",
+    ),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/28"}}, "cluster": {"fleetProject": "my-project"}},
+        'network.fleetProxies.europe-west4: "10.9.0.0/28" is too small',
+    ),
+    (STANDARD, {"network": {"fleetProxies": {"europe": "10.9.0.0/24"}}}, "which is not a region"),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/24", "us-central1": "10.9.0.0/25"}}},
+        "overlaps fleet_proxies.europe-west4",
+    ),
+    (STANDARD, {"network": {"vpc": "projects/p/global/networks/n"}}, "is not a network's name"),
+    (STANDARD, {"name": "Agents"}, "cannot be what Google Cloud's resources are called"),
+    (STANDARD, {"members": ["prod"]}, "is a key of the target fleet"),
     (STANDARD, {"gateway": {"exposure": "internal"}}, "agent-sandbox:network.proxies: nothing is given"),
     (
         STANDARD,
@@ -146,7 +171,7 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
             "network": {"proxies": "10.9.0.0/24"},
             "router": {"loadBalancers": ["35.191.0.0/16"]},
         },
-        "has no room for network.proxies",
+        "lacks the network's proxies",
     ),
     (
         STANDARD,
