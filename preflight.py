@@ -153,6 +153,17 @@ def _network(values: Values, cluster: Values) -> Iterator[Problem]:
     if not proxies and is_gke(gateway_class) and not is_global(gateway_class):
         remedy = "GKE would never give the Gateway an address. Give the proxies a range, as in 10.9.0.0/24."
         yield _problem("network.proxies", "nothing", f"is given, though {gateway_class} has its proxies there", remedy)
+    of_fleet = network.get("fleetProxies", {})
+    if of_fleet and values["region"] not in of_fleet:
+        remedy = f"The fleet's Gateway could have no address here. Add a range for {values['region']}, a /26 or wider."
+        yield _problem("network.fleetProxies", of_fleet, "has no range for the stack's region", remedy)
+    if of_fleet and "fleetProject" not in cluster:
+        remedy = "No Gateway of a fleet would use them. Add agent-sandbox:cluster.fleetProject, or remove it."
+        yield _problem("network.fleetProxies", of_fleet, "is given, though the cluster is in no fleet", remedy)
+    for place, block in of_fleet.items():
+        if ipaddress.IPv4Network(block).prefixlen > 26:
+            remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
+            yield _problem(f"network.fleetProxies.{place}", block, "is too small", remedy)
     if proxies and ipaddress.IPv4Network(proxies).prefixlen > 26:
         remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
         yield _problem("network.proxies", proxies, "is too small", remedy)
@@ -184,6 +195,9 @@ def _production(values: Values, cluster: Values) -> Iterator[Problem]:
     if cluster.get("releaseChannel") == "RAPID":
         remedy = "Its versions are not covered by GKE's service level agreement. Use REGULAR or STABLE."
         yield _problem("cluster.releaseChannel", "RAPID", "is given, though the environment is prod", remedy)
+    if values.get("gateway") and "tls" not in values["gateway"]:
+        remedy = "Tokens and code would cross the network in the clear. Name a certificate, as in docs/operations.md."
+        yield _problem("gateway.tls", "nothing", "is given, though the environment is prod", remedy)
     if values.get("router", {}).get("authorizer") == "unsafe-allow-all":
         remedy = "Whoever reaches the router could use every sandbox. Remove it: the default asks for a token."
         yield _problem("router.authorizer", "unsafe-allow-all", "is given, though the environment is prod", remedy)

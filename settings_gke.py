@@ -5,6 +5,7 @@ way, or to fail without a word, is found here, before anything is made.
 """
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, cast
@@ -26,6 +27,7 @@ TARGETS = ("autopilot", "standard")
 ENVIRONMENTS = ("dev", "staging", "prod")
 KEYS = (
     "environment",
+    "name",
     "project",
     "region",
     "zones",
@@ -41,6 +43,8 @@ KEYS = (
 """The keys that say something on GKE alone."""
 
 PREFIX = "agent-sandbox:"
+NAME = "agent-sandbox"
+"""What a stack's cluster, and what is around it, is called by default."""
 
 FROM_OTHERS = frozenset(
     {
@@ -77,6 +81,8 @@ class Gke:
     """A checked stack file's part on GKE, as the components' arguments without what others put out."""
 
     target: Literal["autopilot", "standard"]
+    name: str
+    """What the network, the cluster, the repositories and the nodes' account are called."""
     project: str
     services: list[str]
     network: dict[str, Any]
@@ -108,6 +114,7 @@ def parse(values: Values) -> Gke | None:
     snapshots = values.get("snapshots")
     return Gke(
         target=values["target"],
+        name=values.get("name") or NAME,
         project=values["project"],
         services=values.get("services", []),
         network=to_arguments(NETWORK, _network(values)),
@@ -147,6 +154,11 @@ def _place(values: Values) -> Iterator[Problem]:
             yield Problem(PREFIX + key, show(values[key]), "is not a text", "Put it in quotes.")
         elif wrong := check(values[key]):
             yield Problem(PREFIX + key, show(values[key]), *wrong)
+    if values.get("name") and not re.fullmatch(r"[a-z]([a-z0-9-]{3,22}[a-z0-9])", str(values["name"])):
+        remedy = "The nodes' account is named after it. Use 5 to 24 lowercase letters, digits and inner dashes."
+        yield Problem(
+            f"{PREFIX}name", show(values["name"]), "cannot be what Google Cloud's resources are called", remedy
+        )
     environment = values.get("environment") or "dev"
     if environment not in ENVIRONMENTS:
         remedy = f"It decides what a mistake may cost. {similar(str(environment), ENVIRONMENTS)}"

@@ -99,8 +99,13 @@ def find_problems(kind: type, args: object, key: str, spelling: Spelling) -> lis
             problems.append(Problem(_under(key, shown), "nothing", "is given, and it has no default", "Add it."))
     named = {field: args[shown] for shown, field in fields.items() if shown in args}
     shown_as = {field: shown for shown, field in fields.items()}
-    for together in [] if problems else [_together[each] for each in _lineage(kind) if each in _together]:
-        for path, wrong, remedy in together(named):
+    rules = [] if problems else [_together[each] for each in _lineage(kind) if each in _together]
+    # A rule knows fields, and those nested in them, by their Python names.
+    known = named
+    if rules and spelling == "camel":
+        known = {field: _respell(hints[field], each) for field, each in named.items()}
+    for rule in rules:
+        for path, wrong, remedy in rule(known):
             field, rest = _PATH.fullmatch(path).groups()  # type: ignore[union-attr]  # every text matches
             found = _at(named, path)
             value = "nothing" if found is None else show(found)

@@ -99,6 +99,8 @@ def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
     state = State.of_checkout(options.stack)
     on_standin = check_settings(options.config_file, options.stack)
+    if members := _members(options):
+        return _join(options, members)
     with alone(state):
         tools = toolchain.ensure()
         with ThreadPoolExecutor() as pool:  # what can overlap does: half a minute is all that this may take
@@ -121,6 +123,33 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
+def _members(options: argparse.Namespace) -> dict[str, State]:
+    """The states of the stacks whose clusters a fleet's stack joins; none for a stack with a cluster of its own."""
+    return standin_gcp.members_of(options.config_file or CHECKOUT / f"Pulumi.{options.stack}.yaml")
+
+
+def _join(options: argparse.Namespace, members: Mapping[str, State]) -> int:
+    """A fleet's stack, over the clusters that stand in for its members'."""
+    from local.engine import Engine
+
+    if down := [name for name, state in members.items() if not state.kubeconfig.exists()]:
+        ways = ", ".join(f"make up STACK={name}" for name in down)
+        raise Failure(
+            f"A fleet joins clusters that are there, and these stacks are not up: {', '.join(down)}.\n  {ways}"
+        )
+    with alone(State.of_checkout(options.stack)) as state:
+        engine = Engine(options.stack, state, toolchain.ensure(), options.config_file, standin=True)
+        with step("preview and policies") as progress:
+            engine.recover(progress)
+            planned = engine.preview(progress, options.refresh)
+            progress.outcome = _summary(planned.changes, "to ")
+        if planned.changed:
+            with step("update") as progress:
+                progress.outcome = _summary(engine.up(progress, len(planned.changed), options.refresh).changes)
+    _print_status(_of_stack(options))
+    return 0
+
+
 def check_settings(config_file: Path | None, stack: str = STACK, on_real_cluster: bool = False) -> bool:
     """Refuse a wrong stack file before anything is built or started. Raises Failure.
 
@@ -134,12 +163,13 @@ def check_settings(config_file: Path | None, stack: str = STACK, on_real_cluster
         known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
         raise Failure(f"There is no stack {stack} (there are: {', '.join(known)}).")
     try:
-        on_gke = settings.read(file).gke is not None
+        read = settings.read(file)
     except settings.SettingsError as error:
         raise Failure(str(error)) from error
-    if on_gke and not on_real_cluster:
+    on_google = read.gke is not None or read.fleet is not None
+    if on_google and not on_real_cluster:
         say(standin_gcp.NOTICE)
-    return on_gke
+    return on_google
 
 
 def bring_up_cluster(state: State, tools: Toolchain) -> ControlPlane:
@@ -159,11 +189,11 @@ def start_cluster(state: State, tools: Toolchain) -> ControlPlane:
 
 
 @contextlib.contextmanager
-def alone(state: State) -> Iterator[None]:
+def alone(state: State) -> Iterator[State]:
     """One command at a time changes a deployment; the next one waits."""
     name = hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
     with locked(f"{CACHE}/locks/{name}", lambda: say("Waiting for another command on this deployment to end.")):
-        yield
+        yield state
 
 
 def _summary(changes: Mapping[str, int], prefix: str = "") -> str:
@@ -214,13 +244,15 @@ def _destroy(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
     state = State.of_checkout(options.stack)
-    if not state.kubeconfig.exists():
+    joins = bool(_members(options))
+    if not (state.backend if joins else state.kubeconfig).exists():
         out.print("Nothing is up; there is nothing to destroy.")
         return 0
     on_standin = check_settings(options.config_file, options.stack)
     with alone(state):
         tools = toolchain.ensure()
-        bring_up_cluster(state, tools)
+        if not joins:
+            bring_up_cluster(state, tools)
         engine = Engine(options.stack, state, tools, options.config_file, on_standin)
         with step("destroy") as progress:
             engine.recover(progress)
@@ -276,6 +308,12 @@ def _of_stack(options: argparse.Namespace) -> status.Status:
     stack = settings.read(file)
     if stack.target == "local":
         return _of_checkout(options.kubeconfig)
+    if stack.fleet:
+        members = {name: State.of_checkout(name).kubeconfig for name in stack.fleet.members}
+        if not any(each.exists() for each in members.values()):
+            way = f"start the stand-ins of {', '.join(members)}, then: make up STACK={options.stack}"
+            return status.Status([status.Check("deployment", False, f"no member is up here; {way}")])
+        return status_gke.of_fleet(stack.fleet, members)
     kubeconfig = Path(stack.kubeconfig).expanduser() if stack.kubeconfig else None
     if stack.gke:
         kubeconfig = options.kubeconfig or State.of_checkout(options.stack).kubeconfig

@@ -29,6 +29,8 @@ class Cluster(pulumi.ComponentResource):
     """A kubeconfig for gke-gcloud-auth-plugin; a secret."""
     workload_pool: pulumi.Output[str]
     """The project's identity pool, which exists once this is known."""
+    membership: pulumi.Output[str]
+    """Its membership in a fleet, as in projects/P/locations/L/memberships/M; empty where it is in none."""
     kubernetes: kubernetes.Provider
     """A provider for what runs on the cluster."""
 
@@ -41,6 +43,7 @@ class Cluster(pulumi.ComponentResource):
         self.endpoint = cluster.control_plane_endpoints_config.apply(_dns_name)
         self.ca_certificate = cluster.master_auth.apply(lambda auth: str(auth.cluster_ca_certificate or ""))
         self.workload_pool = cluster.id.apply(lambda _: f"{args['project']}.svc.id.goog")
+        self.membership = cluster.fleet.apply(_membership)
         trusted = pulumi.Output.all(name=cluster.name, endpoint=self.endpoint, version=self.version)
         managed = bool(args.get("agent_sandbox", False))
         self.kubeconfig = pulumi.Output.secret(trusted.apply(lambda known: _kubeconfig(**known, managed=managed)))
@@ -59,12 +62,17 @@ class Cluster(pulumi.ComponentResource):
                 "version": self.version,
                 "kubeconfig": self.kubeconfig,
                 "workload_pool": self.workload_pool,
+                "membership": self.membership,
             }
         )
 
 
 class VersionError(pulumi.RunError):
     """The cluster that GKE made is too old for what it was asked for."""
+
+
+def _membership(fleet: Any) -> str:
+    return str((fleet and fleet.membership) or "").removeprefix("//gkehub.googleapis.com/")
 
 
 def _dns_name(config: Any) -> str:

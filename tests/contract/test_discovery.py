@@ -106,3 +106,20 @@ def test_the_api_knows_a_kind_of_sandbox_that_the_provider_does_not_let_through(
     """When this fails, or the provider takes MICROVM, GvisorNodePool can offer it."""
     kinds = discovery.document("container.v1")["schemas"]["SandboxConfig"]["properties"]["type"]["enum"]
     assert set(kinds) == {"UNSPECIFIED", "GVISOR", "MICROVM"}
+
+
+@pytest.mark.parametrize("name", ["multiclusteringress", "multiclusterservicediscovery"])
+def test_a_fleets_features_are_sent_as_gkehub_describes_them(name: str) -> None:
+    schemas = discovery.document("gkehub.v1")["schemas"]
+    (sent,) = [
+        node.inputs
+        for node in graph.of_stack(CHECKOUT / "Pulumi.fleet.yaml")
+        if node.kind == "gcp:gkehub/feature:Feature" and node.inputs["name"] == name
+    ]
+    assert sent["location"] == "global"
+    for field, value in sent.get("spec", {}).items():
+        reference = schemas["CommonFeatureSpec"]["properties"][field]["$ref"]
+        assert set(value) == set(schemas[reference]["properties"])
+        assert value["configMembership"].count("/") == schemas[reference]["properties"]["configMembership"][
+            "description"
+        ].count("/"), "in full, as in its description"

@@ -20,10 +20,14 @@ from local.api import EXTENSIONS, SANDBOXES, Api, Json
 from local.console import Step
 from local.engine import Engine
 from local.paths import CHECKOUT, State
+from tests.engine.asking import SYSTEM
 from tests.engine.conftest import NAMESPACE, Deployment, eventually
 
 pytestmark = pytest.mark.engine
 
+GATEWAYS = f"/apis/gateway.networking.k8s.io/v1/namespaces/{SYSTEM}"
+GKE_POLICIES = f"/apis/networking.gke.io/v1/namespaces/{SYSTEM}"
+OF_GATEWAY = {"gcpgatewaypolicies": "Gateway"}
 RUNTIME_CLASSES = "/apis/node.k8s.io/v1/runtimeclasses"
 SNAPSHOT_ROLES = {"roles/storage.bucketViewer", "roles/storage.objectUser"}
 
@@ -67,6 +71,13 @@ class GkeStack:
         file = self.state.backend / ".pulumi" / "stacks" / "agent-sandbox" / f"{self.stack}.json"
         written: list[Json] = json.loads(file.read_text())["checkpoint"]["latest"].get("resources", [])
         return written
+
+    @property
+    def outputs(self) -> Json:
+        """What the stack puts out, secrets sealed."""
+        (stack,) = [each for each in self.resources if each["type"] == "pulumi:pulumi:Stack"]
+        found: Json = stack["outputs"]
+        return found
 
     @property
     def api(self) -> Api:
@@ -137,6 +148,24 @@ def test_the_kubernetes_half_is_really_there_and_well(up: GkeStack) -> None:
     assert found["well"] is True, found
     wanted = up.content["config"]["agent-sandbox:warmPools"]["python"]["replicas"]
     assert len(up.sandboxes()) == wanted
+
+
+def test_the_gateway_is_programmed_with_the_policies_of_its_load_balancer(up: GkeStack) -> None:
+    if up.stack == "dev":
+        assert up.api.items(f"{GATEWAYS}/gateways") == []
+        return
+    checks = {check["subject"]: check["detail"] for check in up.status()["checks"]}
+    assert checks["gateway sandbox-gateway"].startswith("10.0."), "an address of the VPC"
+    (gateway,) = up.api.items(f"{GATEWAYS}/gateways")
+    (listener,) = gateway["spec"]["listeners"]
+    assert (gateway["spec"]["gatewayClassName"], listener["protocol"]) == ("gke-l7-rilb", "HTTPS")
+    for kind, target in {"healthcheckpolicies": "Service", "gcpbackendpolicies": "Service", **OF_GATEWAY}.items():
+        (policy,) = up.api.items(f"{GKE_POLICIES}/{kind}")
+        assert policy["spec"]["targetRef"]["kind"] == target
+    (rule,) = [each for each in up.cloud.values() if each["outputs"].get("name") == "agent-sandbox-from-proxies"]
+    (router,) = up.api.items("/apis/networking.k8s.io/v1/networkpolicies", fieldSelector="metadata.name=sandbox-router")
+    ranges = {peer["ipBlock"]["cidr"] for peer in router["spec"]["ingress"][0]["from"] if "ipBlock" in peer}
+    assert ranges == set(rule["inputs"]["sourceRanges"]), "what the firewall lets through, the router's policy does too"
 
 
 def test_credentials_are_secrets_in_the_engines_state(up: GkeStack) -> None:

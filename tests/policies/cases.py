@@ -139,6 +139,18 @@ def route(protocol: str, gateway_class: str = "envoy", timeout: int | None = Non
     return made
 
 
+def fleet_route(protocol: str, *timeouts: int) -> list[Json]:
+    """A Gateway over two clusters; each import has a policy as far as there are timeouts."""
+    made = route(protocol, "gke-l7-cross-regional-internal-managed-mc")
+    names = [f"{SERVICE}-{cluster}" for cluster in ("one", "two")]
+    rules = [{"backendRefs": [{"kind": "ServiceImport", "name": name, "port": 8080}]} for name in names]
+    made[2]["spec"]["rules"] = rules
+    for name, timeout in zip(names, timeouts, strict=False):
+        spec = {"default": {"timeoutSec": timeout}, "targetRef": {"kind": "ServiceImport", "name": name}}
+        made.append(manifest("GCPBackendPolicy", "networking.gke.io/v1", name, spec=spec))
+    return made
+
+
 def ingress(**spec: Any) -> Json:
     backend = {"service": {"name": SERVICE, "port": {"number": 8080}}}
     rules = [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]
@@ -510,15 +522,20 @@ CASES: dict[str, Pair] = {
         [
             [manifest("Service", name=SERVICE, spec={"type": "LoadBalancer"})],
             [manifest("Service", name=SERVICE, spec={"type": "NodePort"})],
+            [manifest("Service", name=f"{SERVICE}-prod", spec={"type": "LoadBalancer"})],
         ],
     ),
     "tlsTermination": (
-        [route("HTTPS"), [ingress(tls=[{"secretName": "certificate"}])]],
-        [route("HTTP"), [ingress()]],
+        [route("HTTPS"), [ingress(tls=[{"secretName": "certificate"}])], fleet_route("HTTPS", 180, 180)],
+        [route("HTTP"), [ingress()], fleet_route("HTTP", 180, 180)],
     ),
     "backendTimeout": (
-        [route("HTTPS", "gke-l7-rilb", 180)],
-        [route("HTTPS", "gke-l7-rilb", 30), route("HTTPS", "gke-l7-global-external-managed")],
+        [route("HTTPS", "gke-l7-rilb", 180), fleet_route("HTTPS", 180, 180)],
+        [
+            route("HTTPS", "gke-l7-rilb", 30),
+            route("HTTPS", "gke-l7-global-external-managed"),
+            fleet_route("HTTPS", 180),
+        ],
     ),
     # gke-cluster
     "workloadIdentity": (

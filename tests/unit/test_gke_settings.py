@@ -147,6 +147,41 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     (
         STANDARD,
+        {"gateway": {"exposure": "internal", "tls": {"certificateMap": "m"}}, "network": {"proxies": "10.9.0.0/24"}},
+        "names a certificate_map, which the class gke-l7-rilb does not read",
+    ),
+    (STANDARD, {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/24"}}}, "though the cluster is in no fleet"),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"us-central1": "10.9.0.0/24"}}, "cluster": {"fleetProject": "my-project"}},
+        "has no range for the stack's region",
+    ),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/28"}}, "cluster": {"fleetProject": "my-project"}},
+        'network.fleetProxies.europe-west4: "10.9.0.0/28" is too small',
+    ),
+    (STANDARD, {"network": {"fleetProxies": {"europe": "10.9.0.0/24"}}}, "which is not a region"),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/24", "us-central1": "10.9.0.0/25"}}},
+        "overlaps fleet_proxies.europe-west4",
+    ),
+    (STANDARD, {"network": {"vpc": "projects/p/global/networks/n"}}, "is not a network's name"),
+    (STANDARD, {"name": "Agents"}, "cannot be what Google Cloud's resources are called"),
+    (STANDARD, {"members": ["prod"]}, "is a key of the target fleet"),
+    (STANDARD, {"gateway": {"exposure": "internal"}}, "agent-sandbox:network.proxies: nothing is given"),
+    (
+        STANDARD,
+        {
+            "gateway": {"exposure": "internal"},
+            "network": {"proxies": "10.9.0.0/24"},
+            "router": {"loadBalancers": ["35.191.0.0/16"]},
+        },
+        "lacks the network's proxies",
+    ),
+    (
+        STANDARD,
         {"network": {"nat": False}, "registry": {"mirrors": {}}},
         "though images come from registry.k8s.io",
     ),
@@ -249,6 +284,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (PROD, {"cluster": {"privateNodes": False}}, "Nodes that run what nobody read would be on the internet"),
     (PROD, {"cluster": {"releaseChannel": "RAPID"}}, "not covered by GKE's service level agreement"),
     (PROD, {"router": {"authorizer": "unsafe-allow-all"}}, "router.authorizer:"),
+    (
+        PROD,
+        {"gateway": {"exposure": "internal"}, "network": {"proxies": "10.9.0.0/24"}},
+        "gateway.tls: nothing is given, though the environment is prod",
+    ),
     (PROD, {"nodePools": {"gvisor": {"spot": True}}}, "end at 30 seconds' notice"),
 ]
 
@@ -282,6 +322,13 @@ def test_one_key_switches_the_add_on_on_and_upstreams_controller_off() -> None:
     assert upstream.gke is not None
     assert (managed.gke.cluster["agent_sandbox"], upstream.gke.cluster["agent_sandbox"]) == (True, False)
     assert (managed.release, upstream.release is not None) == (None, True)
+
+
+def test_the_router_lets_in_the_proxies_of_the_stacks_own_gateway() -> None:
+    gateway = {"gateway": {"exposure": "internal"}, "network": {"proxies": "10.9.0.0/24"}}
+    assert "10.9.0.0/24" in settings.parse({**STANDARD, **gateway}).router["load_balancers"]
+    external = {**gateway, "gateway": {"exposure": "external", "tls": {"certificateMap": "m"}}}
+    assert "10.9.0.0/24" not in settings.parse({**STANDARD, **external}).router["load_balancers"]
 
 
 def test_snapshots_switch_their_add_on_on_and_move_the_pool_off_e2() -> None:
