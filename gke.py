@@ -1,5 +1,6 @@
 """The stack's part on GKE: from a project with nothing in it to a cluster that takes sandboxes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,15 +13,13 @@ from components._kubernetes import SYSTEM_NAMESPACE
 from components.gke._cluster import Cluster
 from settings_gke import Gke
 
-NAME = "agent-sandbox"
-"""What the network, the cluster, the repositories and the nodes' account are called."""
-
 
 @dataclass
 class Platform:
     """The cluster, and what the rest of the stack needs of it."""
 
     cluster: Cluster
+    network: components.Network
     registry: components.ArtifactRegistry
     services: components.ProjectServices
     provider: gcp.Provider
@@ -41,10 +40,11 @@ def make(stack: Gke) -> Platform:
     def after(*dependencies: pulumi.Resource, protect: bool = False) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(provider=provider, depends_on=[services, *dependencies], protect=protect or None)
 
-    network = components.Network(NAME, cast(Any, stack.network), after())
-    nodes = components.NodeIdentity(f"{NAME}-nodes", {"project": stack.project}, after())
+    name = stack.name
+    network = components.Network(name, cast(Any, stack.network), after())
+    nodes = components.NodeIdentity(f"{name}-nodes", {"project": stack.project}, after())
     registry = components.ArtifactRegistry(
-        NAME, cast(Any, {**stack.registry, "readers": {"nodes": nodes.member}}), after()
+        name, cast(Any, {**stack.registry, "readers": {"nodes": nodes.member}}), after()
     )
     of_others: dict[str, Any] = {
         "network": network.network_id,
@@ -56,16 +56,29 @@ def make(stack: Gke) -> Platform:
     kind: Any = components.AutopilotCluster if stack.target == "autopilot" else components.StandardCluster
     # Nodes come up with the cluster: the way out, and the right to pull, are there before.
     options = after(network, registry, protect=stack.protected)
-    cluster: Cluster = kind(NAME, {**stack.cluster, **of_others}, options)
-    platform = Platform(cluster, registry, services, provider)
-    for name, (runtime, args) in stack.pools.items():
+    cluster: Cluster = kind(name, {**stack.cluster, **of_others}, options)
+    platform = Platform(cluster, network, registry, services, provider)
+    for pool_name, (runtime, args) in stack.pools.items():
         pool: Any = components.GvisorNodePool if runtime == "gvisor" else components.KataNodePool
         of_cluster = {"cluster": cluster.cluster_name, "node_service_account": nodes.email}
         both = pulumi.ResourceOptions(
             providers={"gcp": provider, "kubernetes": cluster.kubernetes}, depends_on=[cluster]
         )
-        platform.ready_for_sandboxes.append(pool(name, {**args, **of_cluster}, both))
+        platform.ready_for_sandboxes.append(pool(pool_name, {**args, **of_cluster}, both))
     return platform
+
+
+def export(stack: Gke, platform: Platform, identities: dict[str, components.SandboxIdentity]) -> None:
+    """What people and other stacks need of the cluster; a fleet's stack reads settings_fleet.READ of it."""
+    pulumi.export("cluster", platform.cluster.cluster_name)
+    pulumi.export("location", platform.cluster.location)
+    pulumi.export("region", stack.network["region"])
+    pulumi.export("network", platform.network.network_id)
+    pulumi.export("membership", platform.cluster.membership)
+    pulumi.export("version", platform.cluster.version)
+    pulumi.export("kubeconfig", platform.cluster.kubeconfig)
+    pulumi.export("registry", platform.registry.address)
+    pulumi.export("identities", {name: each.service_account for name, each in identities.items()})
 
 
 def keep_kinds(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
@@ -88,24 +101,26 @@ def add_system_namespace(stack: Gke, platform: Platform) -> list[pulumi.Resource
 
 
 def add_identities(
-    stack: Gke, platform: Platform, namespace: components.SandboxNamespace
+    stack: Gke, platform: Platform, namespaces: Mapping[str, components.SandboxNamespace]
 ) -> dict[str, components.SandboxIdentity]:
-    """Service accounts for sandboxes, by name, and the snapshots' bucket; the namespace exists by then."""
+    """Service accounts for sandboxes, by name, and the snapshots' bucket; their namespaces exist by then."""
     of_project: Any = {
         "project_number": platform.services.project_number,
         "workload_pool": platform.cluster.workload_pool,
     }
     providers = {"gcp": platform.provider, "kubernetes": platform.kubernetes}
-    options = pulumi.ResourceOptions(providers=providers, depends_on=[namespace])
     if stack.snapshots is not None:
         holding = pulumi.ResourceOptions(
-            providers=providers, depends_on=[namespace, *platform.ready_for_sandboxes], protect=stack.protected or None
+            providers=providers,
+            depends_on=[namespaces[stack.snapshots["namespace"]], *platform.ready_for_sandboxes],
+            protect=stack.protected or None,
         )
         components.PodSnapshots("snapshots", cast(Any, {**stack.snapshots, **of_project}), holding)
-    return {
-        name: components.SandboxIdentity(name, cast(Any, {**args, **of_project}), options)
-        for name, args in stack.identities.items()
-    }
+    made = {}
+    for name, args in stack.identities.items():
+        options = pulumi.ResourceOptions(providers=providers, depends_on=[namespaces[args["namespace"]]])
+        made[name] = components.SandboxIdentity(name, cast(Any, {**args, **of_project}), options)
+    return made
 
 
 def _services(stack: Gke) -> list[str]:

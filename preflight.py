@@ -9,12 +9,13 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components._arguments import Problem, show
+from components._arguments import Problem, show, similar
 from components._gke_policies import is_gke, is_global
 from components.gke._checks import zone
 from components.gke._node_pool import MAX_NODES
 from components.gke.network import ranges
 from components.gke.standard_cluster import SystemNodes
+from identities import accounts_in
 from stack_defaults import gateway_class_of
 
 PREFIX = "agent-sandbox:"
@@ -30,7 +31,7 @@ Values = Mapping[str, Any]
 
 def problems(values: Values, cluster: Values) -> Iterator[Problem]:
     """What is wrong with a stack file's `values`; `cluster` is its cluster's entry, defaults included."""
-    for check in (_controllers, _runtimes, _snapshots, _room, _bindings, _network):
+    for check in (_controllers, _runtimes, _snapshots, _room, _identities, _network):
         yield from check(values, cluster)
     if values.get("environment") == "prod":
         yield from _production(values, cluster)
@@ -76,6 +77,7 @@ def _snapshots(values: Values, cluster: Values) -> Iterator[Problem]:
     elif not any(pool.get("runtime", "gvisor") == "gvisor" for pool in values.get("nodePools", {}).values()):
         remedy = "Only what runs under gVisor can be snapshotted. Add a pool of runtime gvisor."
         yield _problem("snapshots", snapshots, "is given, though no pool runs gVisor", remedy)
+    yield from _snapshot_rights(values, snapshots)
     place = cluster["location"]
     region = place.rpartition("-")[0] if zone(place) is None else place
     if snapshots.get("location", region) != region:
@@ -84,6 +86,17 @@ def _snapshots(values: Values, cluster: Values) -> Iterator[Problem]:
     if not cluster["podSnapshots"]:
         remedy = "Nobody would take one. Remove it: agent-sandbox:snapshots switches the add-on on."
         yield _problem("cluster.podSnapshots", False, "is given beside agent-sandbox:snapshots", remedy)
+
+
+def _snapshot_rights(values: Values, snapshots: Values) -> Iterator[Problem]:
+    """The bucket is for the accounts that the sandboxes of its namespace run as, and for all of them."""
+    used = accounts_in(values, snapshots.get("namespace", values["namespace"]))
+    named = snapshots.get("serviceAccounts", used)
+    for account in used:
+        if account not in named:
+            remedy = "Its snapshots would be refused. Add it, or leave the key out: it is the templates' own accounts."
+            wrong = f"leaves out {account}, which sandboxes run as"
+            yield _problem("snapshots.serviceAccounts", named, wrong, remedy)
 
 
 def _room(values: Values, cluster: Values) -> Iterator[Problem]:
@@ -110,9 +123,16 @@ def _addresses_of_pods(most: int) -> int:
     return 1 << (2 * most - 1).bit_length()
 
 
-def _bindings(values: Values, _: Values) -> Iterator[Problem]:
+def _identities(values: Values, _: Values) -> Iterator[Problem]:
     accounts: dict[str, str] = {}
     for name, identity in values.get("identities", {}).items():
+        if name == "default":
+            remedy = "Every pod of the namespace that names no account would have its rights. Choose another name."
+            yield _problem("identities.default", name, "is the account of whoever names none", remedy)
+        if identity["namespace"] not in values["namespaces"]:
+            remedy = f"There would be nowhere to put it. {similar(identity['namespace'], values['namespaces'])}"
+            wrong = "is not one of the namespaces"
+            yield _problem(f"identities.{name}.namespace", identity["namespace"], wrong, remedy)
         account = identity.get("impersonate")
         if account and account in accounts:
             remedy = "One of them would get the other's rights. Give each an account of its own."
@@ -133,6 +153,17 @@ def _network(values: Values, cluster: Values) -> Iterator[Problem]:
     if not proxies and is_gke(gateway_class) and not is_global(gateway_class):
         remedy = "GKE would never give the Gateway an address. Give the proxies a range, as in 10.9.0.0/24."
         yield _problem("network.proxies", "nothing", f"is given, though {gateway_class} has its proxies there", remedy)
+    of_fleet = network.get("fleetProxies", {})
+    if of_fleet and values["region"] not in of_fleet:
+        remedy = f"The fleet's Gateway could have no address here. Add a range for {values['region']}, a /26 or wider."
+        yield _problem("network.fleetProxies", of_fleet, "has no range for the stack's region", remedy)
+    if of_fleet and "fleetProject" not in cluster:
+        remedy = "No Gateway of a fleet would use them. Add agent-sandbox:cluster.fleetProject, or remove it."
+        yield _problem("network.fleetProxies", of_fleet, "is given, though the cluster is in no fleet", remedy)
+    for place, block in of_fleet.items():
+        if ipaddress.IPv4Network(block).prefixlen > 26:
+            remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
+            yield _problem(f"network.fleetProxies.{place}", block, "is too small", remedy)
     if proxies and ipaddress.IPv4Network(proxies).prefixlen > 26:
         remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
         yield _problem("network.proxies", proxies, "is too small", remedy)
@@ -164,6 +195,9 @@ def _production(values: Values, cluster: Values) -> Iterator[Problem]:
     if cluster.get("releaseChannel") == "RAPID":
         remedy = "Its versions are not covered by GKE's service level agreement. Use REGULAR or STABLE."
         yield _problem("cluster.releaseChannel", "RAPID", "is given, though the environment is prod", remedy)
+    if values.get("gateway") and "tls" not in values["gateway"]:
+        remedy = "Tokens and code would cross the network in the clear. Name a certificate, as in docs/operations.md."
+        yield _problem("gateway.tls", "nothing", "is given, though the environment is prod", remedy)
     if values.get("router", {}).get("authorizer") == "unsafe-allow-all":
         remedy = "Whoever reaches the router could use every sandbox. Remove it: the default asks for a token."
         yield _problem("router.authorizer", "unsafe-allow-all", "is given, though the environment is prod", remedy)

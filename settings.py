@@ -16,6 +16,7 @@ import yaml
 from pulumi.runtime import config as pulumi_config
 
 import releases
+import settings_fleet
 import settings_gke
 from components import (
     AgentSandboxControllerArgs,
@@ -34,12 +35,13 @@ from components import (
 from components._arguments import arguments, find_problems, to_arguments
 from components._checks import dns_label, one_of
 from components._formats import matches
+from identities import SandboxEntry, TemplateEntry, identity_defaults, identity_problems, without_identity
 from local.paths import CHECKOUT, State
 from sandbox_defaults import broken_references, sandbox_defaults
 from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
-TARGETS = ("local", "existing", *settings_gke.TARGETS)
+TARGETS = ("local", "existing", *settings_gke.TARGETS, "fleet")
 UNPINNED = "0" * 64
 """Stands for the checksum of a release that has none, until the check has said so."""
 
@@ -115,10 +117,10 @@ class StackFile(TypedDict):
     admission: NotRequired[dict[str, SandboxAdmissionArgs]]
     gateway: NotRequired[SandboxGatewayArgs]
     observability: NotRequired[ObservabilityArgs]
-    templates: NotRequired[dict[str, SandboxTemplateArgs]]
+    templates: NotRequired[dict[str, TemplateEntry]]
     warm_pools: NotRequired[dict[str, SandboxWarmPoolArgs]]
     claims: NotRequired[dict[str, SandboxClaimArgs]]
-    sandboxes: NotRequired[dict[str, SandboxArgs]]
+    sandboxes: NotRequired[dict[str, SandboxEntry]]
     access: NotRequired[dict[str, ControllerAppAccessArgs]]
     # On GKE alone; settings_gke.py checks what is in them.
     environment: NotRequired[str]
@@ -133,9 +135,23 @@ class StackFile(TypedDict):
     identities: NotRequired[dict[str, dict[str, Any]]]
     snapshots: NotRequired[dict[str, Any]]
     protected: NotRequired[bool]
+    name: NotRequired[str]
+    # For a fleet alone; settings_fleet.py checks them.
+    members: NotRequired[list[str]]
+    config_cluster: NotRequired[str]
 
 
-TEXTS = ("target", "kubeconfig", "context", "namespace", "environment", "project", "region")
+TEXTS = (
+    "target",
+    "kubeconfig",
+    "context",
+    "namespace",
+    "environment",
+    "name",
+    "project",
+    "region",
+    "configCluster",
+)
 """Keys whose value is a text, which Pulumi hands over as it is, and empty where none is given; the others
 come as JSON."""
 
@@ -167,6 +183,8 @@ class Settings:
     access: Mapping[str, ControllerAppAccessArgs]
     gke: settings_gke.Gke | None
     """What is made on GKE before all that; None on a cluster that is there already."""
+    fleet: settings_fleet.Fleet | None
+    """Which clusters are joined instead of all that; None for a stack that has one of its own."""
 
 
 def load(config: pulumi.Config) -> Settings:
@@ -219,9 +237,11 @@ def parse(values: Mapping[str, Any]) -> Settings:
     """The settings that a stack file's `values`, by key without prefix, describe. Raises SettingsError."""
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
-    problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT)]
+    problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT), *identity_problems(filled)]
+    problems += settings_fleet.misplaced(values)
     if not problems:
-        problems += settings_gke.problems(filled)
+        problems += settings_fleet.problems(filled)
+        problems += settings_gke.problems(filled) if filled["target"] != "fleet" else []
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -235,18 +255,23 @@ def parse(values: Mapping[str, Any]) -> Settings:
         namespace=stack["namespace"],
         namespaces=stack["namespaces"],
         controller=cast(AgentSandboxControllerArgs, controller),
-        release=release if controller.get("manifest") == str(release.manifest_path) else None,
+        release=release if _installs(stack["target"], controller, release) else None,
         router=stack["router"],
         admission=stack["admission"],
         gateway=stack.get("gateway") or None,
         observability=stack.get("observability") or None,
-        templates=stack["templates"],
+        templates=cast(dict[str, SandboxTemplateArgs], without_identity(stack["templates"])),
         warm_pools=stack["warm_pools"],
         claims=stack["claims"],
-        sandboxes=stack["sandboxes"],
+        sandboxes=cast(dict[str, SandboxArgs], without_identity(stack["sandboxes"])),
         access=stack["access"],
         gke=settings_gke.parse(filled),
+        fleet=settings_fleet.parse(filled),
     )
+
+
+def _installs(target: str, controller: Mapping[str, Any], release: releases.Release) -> bool:
+    return target != "fleet" and controller.get("manifest") == str(release.manifest_path)
 
 
 def _local_kubeconfig(target: str) -> str | None:
@@ -260,6 +285,7 @@ def _with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     release = _release(values.get("controller"))
     filled["controller"] = _filled(values.get("controller", {}), _release_arguments(values.get("controller"), release))
     filled |= sandbox_defaults(filled)
+    filled |= identity_defaults(filled)
     filled["router"] = _filled(values.get("router", {}), router_defaults(filled, release))
     for key, defaults in (("gateway", gateway_defaults), ("observability", observability_defaults)):
         if values.get(key):

@@ -5,6 +5,7 @@ way, or to fail without a word, is found here, before anything is made.
 """
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, cast
@@ -20,11 +21,13 @@ from components.gke.kata_node_pool import KataNodePoolArgs
 from components.gke.network import NetworkArgs
 from components.gke.snapshots import PodSnapshotsArgs
 from components.gke.standard_cluster import StandardClusterArgs
+from identities import accounts_in
 
 TARGETS = ("autopilot", "standard")
 ENVIRONMENTS = ("dev", "staging", "prod")
 KEYS = (
     "environment",
+    "name",
     "project",
     "region",
     "zones",
@@ -40,6 +43,8 @@ KEYS = (
 """The keys that say something on GKE alone."""
 
 PREFIX = "agent-sandbox:"
+NAME = "agent-sandbox"
+"""What a stack's cluster, and what is around it, is called by default."""
 
 FROM_OTHERS = frozenset(
     {
@@ -76,6 +81,8 @@ class Gke:
     """A checked stack file's part on GKE, as the components' arguments without what others put out."""
 
     target: Literal["autopilot", "standard"]
+    name: str
+    """What the network, the cluster, the repositories and the nodes' account are called."""
     project: str
     services: list[str]
     network: dict[str, Any]
@@ -107,6 +114,7 @@ def parse(values: Values) -> Gke | None:
     snapshots = values.get("snapshots")
     return Gke(
         target=values["target"],
+        name=values.get("name") or NAME,
         project=values["project"],
         services=values.get("services", []),
         network=to_arguments(NETWORK, _network(values)),
@@ -146,6 +154,11 @@ def _place(values: Values) -> Iterator[Problem]:
             yield Problem(PREFIX + key, show(values[key]), "is not a text", "Put it in quotes.")
         elif wrong := check(values[key]):
             yield Problem(PREFIX + key, show(values[key]), *wrong)
+    if values.get("name") and not re.fullmatch(r"[a-z]([a-z0-9-]{3,22}[a-z0-9])", str(values["name"])):
+        remedy = "The nodes' account is named after it. Use 5 to 24 lowercase letters, digits and inner dashes."
+        yield Problem(
+            f"{PREFIX}name", show(values["name"]), "cannot be what Google Cloud's resources are called", remedy
+        )
     environment = values.get("environment") or "dev"
     if environment not in ENVIRONMENTS:
         remedy = f"It decides what a mistake may cost. {similar(str(environment), ENVIRONMENTS)}"
@@ -178,7 +191,17 @@ def _entries(values: Values) -> Iterator[Problem]:
     for name, identity in _named(values, "identities"):
         yield from find_problems(IDENTITY, _identity(values, identity), f"{PREFIX}identities.{name}", "camel")
     if values.get("snapshots"):
-        yield from _checked(SNAPSHOTS, values, "snapshots", lambda all_: _snapshots(all_, all_["snapshots"]))
+        misplaced = list(_nowhere(values, values["snapshots"]))
+        yield from misplaced or _checked(
+            SNAPSHOTS, values, "snapshots", lambda all_: _snapshots(all_, all_["snapshots"])
+        )
+
+
+def _nowhere(values: Values, snapshots: Any) -> Iterator[Problem]:
+    place = snapshots.get("namespace") if isinstance(snapshots, Mapping) else None
+    if isinstance(place, str) and place not in values["namespaces"]:
+        remedy = f"There would be nowhere to put its policy. {similar(place, values['namespaces'])}"
+        yield Problem(f"{PREFIX}snapshots.namespace", show(place), "is not one of the namespaces", remedy)
 
 
 def _checked(kind: type, values: Values, key: str, filled: Any) -> list[Problem]:
@@ -229,7 +252,7 @@ def _snapshots(values: Values, snapshots: Values) -> dict[str, Any]:
         "project": values["project"],
         "location": values["region"],
         "namespace": values.get("namespace", "sandboxes"),
-        "serviceAccount": "default",
+        "serviceAccounts": accounts_in(values, snapshots.get("namespace", values.get("namespace", "sandboxes"))),
         "labels": _labels(values),
         **snapshots,
     }

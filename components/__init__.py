@@ -14,12 +14,14 @@ from components.controller import AgentSandboxController, AgentSandboxController
 from components.gateway import SandboxGateway, SandboxGatewayArgs
 from components.gke.artifact_registry import ArtifactRegistry, ArtifactRegistryArgs
 from components.gke.autopilot_cluster import AutopilotCluster, AutopilotClusterArgs
+from components.gke.fleet import Fleet, FleetArgs
 from components.gke.gvisor_node_pool import GvisorNodePool, GvisorNodePoolArgs
 from components.gke.identity import SandboxIdentity, SandboxIdentityArgs
 from components.gke.kata_node_pool import KataNodePool, KataNodePoolArgs
 from components.gke.network import Network, NetworkArgs
 from components.gke.node_identity import NodeIdentity, NodeIdentityArgs
 from components.gke.project_services import ProjectServices, ProjectServicesArgs
+from components.gke.router_export import RouterExport, RouterExportArgs
 from components.gke.snapshots import PodSnapshots, PodSnapshotsArgs
 from components.gke.standard_cluster import StandardCluster, StandardClusterArgs
 from components.namespace import PriorityArgs, SandboxNamespace, SandboxNamespaceArgs
@@ -42,6 +44,8 @@ __all__ = [
     "ControllerAppAccess",
     "ControllerAppAccessArgs",
     "EgressArgs",
+    "Fleet",
+    "FleetArgs",
     "GvisorNodePool",
     "GvisorNodePoolArgs",
     "KataNodePool",
@@ -62,6 +66,8 @@ __all__ = [
     "Problem",
     "ProjectServices",
     "ProjectServicesArgs",
+    "RouterExport",
+    "RouterExportArgs",
     "Sandbox",
     "SandboxAdmission",
     "SandboxAdmissionArgs",

@@ -10,11 +10,13 @@ import inspect
 import json
 import re
 import types
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, Required, TypeVar, Union, get_args, get_origin, is_typeddict
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, is_typeddict
 
 import pulumi
+
+from components._hints import is_unknown, mistyped, unwrap
 
 Check = Callable[[Any], "tuple[str, str] | None"]
 """Given a value of the right type: None, or what is wrong with it and what follows and helps."""
@@ -97,8 +99,13 @@ def find_problems(kind: type, args: object, key: str, spelling: Spelling) -> lis
             problems.append(Problem(_under(key, shown), "nothing", "is given, and it has no default", "Add it."))
     named = {field: args[shown] for shown, field in fields.items() if shown in args}
     shown_as = {field: shown for shown, field in fields.items()}
-    for together in [] if problems else [_together[each] for each in _lineage(kind) if each in _together]:
-        for path, wrong, remedy in together(named):
+    rules = [] if problems else [_together[each] for each in _lineage(kind) if each in _together]
+    # A rule knows fields, and those nested in them, by their Python names.
+    known = named
+    if rules and spelling == "camel":
+        known = {field: _respell(hints[field], each) for field, each in named.items()}
+    for rule in rules:
+        for path, wrong, remedy in rule(known):
             field, rest = _PATH.fullmatch(path).groups()  # type: ignore[union-attr]  # every text matches
             found = _at(named, path)
             value = "nothing" if found is None else show(found)
@@ -170,7 +177,7 @@ def _unknown(key: str, name: object, fields: Iterable[str]) -> Problem:
 
 def _problems_of_field(kind: type, field: str, hint: Any, value: object, key: str, spelling: Spelling) -> list[Problem]:
     problems = _problems_of_type(hint, value, key, spelling)
-    if problems or _is_unknown(value) or value is None:
+    if problems or is_unknown(value) or value is None:
         return problems
     checks = [_checks[each][field] for each in _lineage(kind) if field in _checks.get(each, {})]
     return [Problem(key, show(value), *found) for check in checks if (found := check(value))]
@@ -178,8 +185,8 @@ def _problems_of_field(kind: type, field: str, hint: Any, value: object, key: st
 
 def _problems_of_type(hint: Any, value: object, key: str, spelling: Spelling) -> list[Problem]:
     """Type errors in `value`, at any depth."""
-    hint, may_be_output = _unwrap(hint)
-    if _is_unknown(value):
+    hint, may_be_output = unwrap(hint)
+    if is_unknown(value):
         remedy = "It decides what is declared. Pass a plain value."
         return [] if may_be_output else [Problem(key, "an output", "is not known when the program runs", remedy)]
     if hint is Any:
@@ -199,56 +206,16 @@ def _problems_of_type(hint: Any, value: object, key: str, spelling: Spelling) ->
             return [_mistyped(key, value, "a map", "Write it as names with a value each.")]
         _, inner = get_args(hint)
         return [each for k, v in value.items() for each in _problems_of_type(inner, v, f"{key}.{k}", spelling)]
-    return _problems_of_scalar(hint, value, key)
-
-
-def _problems_of_scalar(hint: Any, value: object, key: str) -> list[Problem]:
-    if hint is type(None):
-        return [] if value is None else [_mistyped(key, value, "null", "Leave it out.")]
-    if hint is bool:
-        return [] if isinstance(value, bool) else [_mistyped(key, value, "true or false", "Write it without quotes.")]
-    if hint is int:
-        right = isinstance(value, int) and not isinstance(value, bool)
-        return [] if right else [_mistyped(key, value, "a whole number", "Write it in digits, without quotes.")]
-    if hint is float:
-        right = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return [] if right else [_mistyped(key, value, "a number", "Write it in digits, without quotes.")]
-    if hint is str:
-        return [] if isinstance(value, str) else [_mistyped(key, value, "a text", "Put it in quotes.")]
-    return [] if isinstance(value, hint) else [_mistyped(key, value, f"a {hint.__name__}", "Pass one.")]
+    found = mistyped(hint, value)
+    return [_mistyped(key, value, *found)] if found else []
 
 
 def _mistyped(key: str, value: object, wanted: str, remedy: str) -> Problem:
     return Problem(key, show(value), f"is not {wanted}", remedy)
 
 
-def _is_unknown(value: object) -> bool:
-    return isinstance(value, pulumi.Output) or inspect.isawaitable(value)
-
-
-def _unwrap(hint: Any) -> tuple[Any, bool]:
-    """The plain type of a hint, and whether an Output is allowed in its place (pulumi.Input)."""
-    while get_origin(hint) in (NotRequired, Required):
-        (hint,) = get_args(hint)
-    if get_origin(hint) not in (Union, types.UnionType):
-        return hint, False
-    options = get_args(hint)
-    plain = [
-        option
-        for option in options
-        if get_origin(option) not in (Awaitable, pulumi.Output) and not _is_reference(option)
-    ]
-    if len(plain) == len(options):
-        return hint, False
-    return (plain[0] if len(plain) == 1 else Union[tuple(plain)]), True  # noqa: UP007 - put together at run time
-
-
-def _is_reference(option: Any) -> bool:
-    return str(getattr(option, "__forward_arg__", "")).startswith("Output[")
-
-
 def _respell(hint: Any, value: Any) -> Any:
-    hint, _ = _unwrap(hint)
+    hint, _ = unwrap(hint)
     if get_origin(hint) in (Union, types.UnionType):
         hint = next((option for option in get_args(hint) if is_typeddict(option)), hint)
     if is_typeddict(hint) and isinstance(value, Mapping):

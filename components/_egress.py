@@ -29,6 +29,7 @@ PRIVATE = {
         "fe80::/10",
     ),
 }
+METADATA_SERVER = "169.254.169.254"
 LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
 PUBLIC_RESOLVERS = {
     "IPv4": ("8.8.8.8", "1.1.1.1"),  # what the controller sets where a template says nothing of its network
@@ -147,7 +148,7 @@ def egress_rules(egress: EgressArgs) -> list[dict[str, Any]]:
     rules += _resolver(egress, families)
     if egress.get("unsafe_metadata_server", False):
         # Port 80 of the first under Dataplane V2, port 988 of the second without, as GKE's documentation has it.
-        blocks = [{"ipBlock": {"cidr": f"169.254.169.{last}/32"}} for last in (254, 252)]
+        blocks = [{"ipBlock": {"cidr": f"{each}/32"}} for each in (METADATA_SERVER, "169.254.169.252")]
         rules.append({"to": blocks, "ports": [{"port": 80, "protocol": "TCP"}, {"port": 988, "protocol": "TCP"}]})
     return rules
 
@@ -161,10 +162,15 @@ def ingress_rules(clients: Iterable[PeerArgs], router_namespace: str = SYSTEM_NA
 def dns_fields(egress: EgressArgs) -> dict[str, Any]:
     """The fields of a pod spec that send its questions to the resolvers which `egress` opens."""
     dns = egress.get("dns", "public")
+    fields: dict[str, Any] = {"dnsPolicy": "Default" if dns == "none" else "ClusterFirst"}
     if dns == "public":
         servers = [each for name in egress.get("ip_families", ["IPv4"]) for each in PUBLIC_RESOLVERS[name]]
-        return {"dnsPolicy": "None", "dnsConfig": {"nameservers": servers[:3]}}  # three is all that the API takes
-    return {"dnsPolicy": "Default" if dns == "none" else "ClusterFirst"}
+        # Three servers are all that the API takes.
+        fields = {"dnsPolicy": "None", "dnsConfig": {"nameservers": servers[:3]}}
+    if egress.get("unsafe_metadata_server", False) and dns in ("public", "none"):
+        # Google's client libraries ask for it by a name that only a cluster's own resolvers know.
+        fields["hostAliases"] = [{"ip": METADATA_SERVER, "hostnames": ["metadata.google.internal"]}]
+    return fields
 
 
 def _resolver(egress: EgressArgs, families: Iterable[str]) -> list[dict[str, Any]]:

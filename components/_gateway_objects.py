@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pulumi
+
 from components._formats import seconds
 from components._gke_policies import backend_policy, gateway_policy, health_check, is_gke
 from components._kubernetes import MANAGED_BY, Manifest, wait_for
@@ -12,6 +14,9 @@ from components._kubernetes import MANAGED_BY, Manifest, wait_for
 Args = Mapping[str, Any]
 
 API = "gateway.networking.k8s.io/v1"
+CLUSTER_HEADER = "Agent-Sandbox-Cluster"
+"""Says which cluster of a fleet a request is for. Clients may set it: upstream's keep X-Sandbox-* to themselves."""
+EVERY_PATH = {"path": {"type": "PathPrefix", "value": "/"}}
 CERTIFICATE_MAP = "networking.gke.io/certmap"
 CERTIFICATES = "networking.gke.io/cert-manager-certs"
 PROGRAMMED = json.dumps(["condition=Programmed", "jsonpath={.status.addresses[0].value}"])
@@ -27,8 +32,11 @@ def manifests(name: str, args: Args, gateway_class: str, namespace: str) -> dict
         objects["redirect"] = _redirect(name, args)
     if is_gke(gateway_class):
         timeout = math.ceil(seconds(args.get("router_timeout", "180s")))
-        objects["health-check"] = health_check(service, tls)
-        objects["backend-policy"] = backend_policy(args.get("backend", {}), service, timeout)
+        for cluster, backend in _backends(args, service).items():
+            called = {"metadata": {"name": of_cluster(name, cluster)}}
+            policy = backend_policy(args.get("backend", {}), backend, timeout)
+            objects[of_cluster("health-check", cluster)] = {**health_check(backend, tls), **called}
+            objects[of_cluster("backend-policy", cluster)] = {**policy, **called}
         connection = {"sslPolicy": args.get("ssl_policy"), "allowGlobalAccess": args.get("global_access")}
         if chosen := {field: value for field, value in connection.items() if value is not None}:
             objects["gateway-policy"] = gateway_policy(chosen, name)
@@ -40,6 +48,19 @@ def first_address(status: Mapping[str, Any] | None) -> str:
     """The first address in a Gateway's status, or an empty text."""
     addresses = (status or {}).get("addresses") or [{}]
     return str(addresses[0].get("value", ""))
+
+
+def of_cluster(name: str, cluster: str) -> str:
+    """What is called `name` for one cluster of a fleet; where there is one cluster only, it has no name."""
+    return f"{name}-{cluster}" if cluster else name
+
+
+def _backends(args: Args, service: str) -> dict[str, dict[str, str]]:
+    """What requests go to, by the cluster's name: an import of each cluster's Service, or the one Service there is."""
+    if "clusters" not in args:
+        return {"": {"group": "", "kind": "Service", "name": service}}
+    group = {"group": "net.gke.io", "kind": "ServiceImport"}
+    return {cluster: {**group, "name": of_cluster(service, cluster)} for cluster in args["clusters"]}
 
 
 def _placed(manifest: Manifest, name: str, namespace: str) -> Manifest:
@@ -55,11 +76,17 @@ def _gateway(args: Args, gateway_class: str) -> Manifest:
     if "certificate_map" in args.get("tls", {}):
         annotations[CERTIFICATE_MAP] = args["tls"]["certificate_map"]
     spec: dict[str, Any] = {"gatewayClassName": gateway_class, "listeners": _listeners(args)}
-    if "static_address" in args:
+    if "regions" in args:
+        spec["addresses"] = pulumi.Output.from_input(args["regions"]).apply(_an_address_in_each)
+    elif "static_address" in args:
         spec["addresses"] = [{"type": "NamedAddress", "value": args["static_address"]}]
     elif "address" in args:
         spec["addresses"] = [{"type": "IPAddress", "value": args["address"]}]
     return {"apiVersion": API, "kind": "Gateway", "metadata": {"annotations": annotations}, "spec": spec}
+
+
+def _an_address_in_each(regions: list[str]) -> list[dict[str, str]]:
+    return [{"type": f"networking.gke.io/ephemeral-ipv4-address/{region}", "value": region} for region in regions]
 
 
 def _listeners(args: Args) -> list[dict[str, Any]]:
@@ -90,22 +117,26 @@ def _listener_tls(tls: Args) -> dict[str, Any]:
 
 def _route(name: str, args: Args, service: str) -> Manifest:
     port = args.get("port", 8443 if args.get("router_tls") else 8080)
-    rule = {"backendRefs": [{"group": "", "kind": "Service", "name": service, "port": port, "weight": 1}]}
-    listener = "https" if "tls" in args else "http"
-    return _http_route({}, name, listener, args, rule)
+    rules = []
+    for cluster, backend in _backends(args, service).items():
+        rule: dict[str, Any] = {"backendRefs": [{**backend, "port": port, "weight": 1}]}
+        if cluster:
+            rule["matches"] = [{**EVERY_PATH, "headers": [{"type": "Exact", "name": CLUSTER_HEADER, "value": cluster}]}]
+        rules.append(rule)
+    return _http_route({}, name, "https" if "tls" in args else "http", args, rules)
 
 
 def _redirect(name: str, args: Args) -> Manifest:
     redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
-    return _http_route({"name": f"{name}-redirect"}, name, "http", args, {"filters": [redirect]})
+    return _http_route({"name": f"{name}-redirect"}, name, "http", args, [{"filters": [redirect]}])
 
 
-def _http_route(metadata: Manifest, gateway: str, listener: str, args: Args, rule: dict[str, Any]) -> Manifest:
+def _http_route(metadata: Manifest, gateway: str, listener: str, args: Args, rules: list[dict[str, Any]]) -> Manifest:
     parent = {"group": API.partition("/")[0], "kind": "Gateway", "name": gateway, "sectionName": listener}
     spec: dict[str, Any] = {
         "parentRefs": [parent],
         # Written out as the API server would fill it in, so that a second update finds nothing to change.
-        "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], **rule}],
+        "rules": [{"matches": [EVERY_PATH], **rule} for rule in rules],
     }
     if "hostnames" in args:
         spec["hostnames"] = args["hostnames"]

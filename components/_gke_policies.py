@@ -11,6 +11,9 @@ from components._kubernetes import Manifest
 API = "networking.gke.io/v1"
 CLASSES = {"internal": "gke-l7-rilb", "external": "gke-l7-global-external-managed"}
 """The class that stands for an exposure. Others of GKE's are chosen by `gateway_class`."""
+CROSS_REGIONAL = "gke-l7-cross-regional-internal-managed-mc"
+OVER_CLUSTERS = {"internal": CROSS_REGIONAL, "external": "gke-l7-global-external-managed-mc"}
+"""The same for a Gateway over several clusters of a fleet."""
 
 PREFIX = "gke-l7-"
 REGIONAL = ("gke-l7-rilb", "gke-l7-regional-external-managed")
@@ -23,8 +26,15 @@ def is_gke(gateway_class: str) -> bool:
 
 
 def is_global(gateway_class: str) -> bool:
-    """Whether certificates come from a certificate map, and load balancers are not in one region."""
-    return is_gke(gateway_class) and gateway_class not in REGIONAL
+    """Whether Google's own front ends are the load balancer: certificates in a map, no proxies in a subnet."""
+    return (
+        is_gke(gateway_class) and gateway_class.removesuffix("-mc") not in REGIONAL and gateway_class != CROSS_REGIONAL
+    )
+
+
+def is_over_clusters(gateway_class: str) -> bool:
+    """Whether it leads to ServiceImports of a fleet."""
+    return is_gke(gateway_class) and gateway_class.endswith("-mc")
 
 
 @arguments(secret=dns_name)
@@ -57,7 +67,7 @@ class GkeBackendArgs(TypedDict):
     """Identity-Aware Proxy. Default none."""
 
 
-def backend_policy(args: GkeBackendArgs, service: str, timeout: int) -> Manifest:
+def backend_policy(args: GkeBackendArgs, backend: Mapping[str, str], timeout: int) -> Manifest:
     """GCPBackendPolicy: what the load balancer does with requests."""
     percent = args.get("log_percent", 100)
     default: dict[str, Any] = {
@@ -69,7 +79,7 @@ def backend_policy(args: GkeBackendArgs, service: str, timeout: int) -> Manifest
         default["securityPolicy"] = args["security_policy"]
     if "iap" in args:
         default["iap"] = _iap(args["iap"])
-    return _policy("GCPBackendPolicy", default, {"group": "", "kind": "Service", "name": service})
+    return _policy("GCPBackendPolicy", default, backend)
 
 
 def _iap(args: IapArgs) -> dict[str, Any]:
@@ -78,7 +88,7 @@ def _iap(args: IapArgs) -> dict[str, Any]:
     return {"enabled": True, "clientID": args["client_id"], "oauth2ClientSecret": {"name": args.get("secret")}}
 
 
-def health_check(service: str, tls: bool) -> Manifest:
+def health_check(backend: Mapping[str, str], tls: bool) -> Manifest:
     """HealthCheckPolicy: GKE would otherwise ask for /, which the router answers with an error."""
     kind = "HTTPS" if tls else "HTTP"
     check = {"requestPath": "/healthz", "portSpecification": "USE_SERVING_PORT"}
@@ -89,7 +99,7 @@ def health_check(service: str, tls: bool) -> Manifest:
         "unhealthyThreshold": 2,
         "config": {"type": kind, f"{kind.lower()}HealthCheck": check},
     }
-    return _policy("HealthCheckPolicy", default, {"group": "", "kind": "Service", "name": service})
+    return _policy("HealthCheckPolicy", default, backend)
 
 
 def gateway_policy(settings: Mapping[str, Any], gateway: str) -> Manifest:
@@ -98,5 +108,5 @@ def gateway_policy(settings: Mapping[str, Any], gateway: str) -> Manifest:
     return _policy("GCPGatewayPolicy", dict(settings), target)
 
 
-def _policy(kind: str, default: dict[str, Any], target: dict[str, str]) -> Manifest:
+def _policy(kind: str, default: dict[str, Any], target: Mapping[str, str]) -> Manifest:
     return {"apiVersion": API, "kind": kind, "spec": {"default": default, "targetRef": target}}

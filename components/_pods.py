@@ -27,7 +27,9 @@ def pod_spec(args: BlueprintArgs) -> dict[str, Any]:
     spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **args.get("node_selector", {})}
     spec["tolerations"] = [*(spec.get("tolerations") or ()), *args.get("tolerations", ())]
     if not args.get("unsafe_unmanaged_network", False) and "dnsPolicy" not in spec:
-        spec |= dns_fields(args.get("egress", DEFAULT))
+        fields = dns_fields(args.get("egress", DEFAULT))
+        aliases = [*(spec.get("hostAliases") or ()), *fields.pop("hostAliases", ())]
+        spec |= {**fields, **({"hostAliases": aliases} if aliases else {})}
     first = spec["containers"][0]
     mounts = [_mount(name, each, False) for name, each in args.get("volume_claims", {}).items() if "mount_path" in each]
     if mounts:

@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components import _router_flags
+from components import _router_access, _router_flags
 from components._images import chosen_image
 from components._kubernetes import (
     MANAGED_BY,
     NO_WAIT,
     Manifest,
     disruption_budget,
-    dns_egress,
-    kubernetes_api_egress,
     restricted_container,
     restricted_pod,
-    scraper_ingress,
     spread,
 )
 from components._router_parts import RouterTlsArgs
-from components._telemetry import otlp_egress, otlp_environment
+from components._telemetry import otlp_environment
 
 Args = Mapping[str, Any]
 
@@ -30,7 +27,6 @@ LABELS = {
     "app.kubernetes.io/component": NAME,
 }
 SELECTOR = {"app.kubernetes.io/name": NAME}
-SANDBOX_LABEL = "agents.x-k8s.io/sandbox-name-hash"
 CERTIFICATE_SECRET = f"{NAME}-tls"
 SCOPED_TOKEN_SECRET = f"{NAME}-scoped-token"
 REQUESTS = {"cpu": "250m", "memory": "256Mi"}
@@ -40,12 +36,12 @@ LIMITS = {"cpu": "2", "memory": "1Gi"}
 def manifests(args: Args, namespace: str) -> dict[str, Manifest]:
     """Every object, in the order in which they may be made."""
     objects: dict[str, Manifest] = {"account": {"apiVersion": "v1", "kind": "ServiceAccount"}}
-    objects |= _rights(args, namespace)
+    objects |= _router_access.rights(NAME, args, namespace)
     if "issuer" in args.get("tls", {}):
         objects["certificate"] = _certificate(args["tls"], namespace)
     if "value" in args.get("scoped_token", {}):
         objects["scoped-token"] = _scoped_token(args["scoped_token"])
-    objects["network-policy"] = _network_policy(args)
+    objects["network-policy"] = _router_access.network_policy(SELECTOR, ports(args), args)
     objects["budget"] = disruption_budget(NAME, namespace, SELECTOR)
     objects["deployment"] = _deployment(args)
     objects["service"] = _service(args)
@@ -187,68 +183,3 @@ def _autoscaler(scaling: Mapping[str, Any]) -> Manifest:
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
         },
     }
-
-
-def _rights(args: Args, namespace: str) -> dict[str, Manifest]:
-    """To read pods for its cache, in one namespace or all; to review tokens if it authorizes by them."""
-    subject = [{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}]
-    rights = {}
-    if _router_flags.uses_pod_cache(args):
-        rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-        where: dict[str, Any] = {"namespace": args["sandbox_namespace"]} if "sandbox_namespace" in args else {}
-        scope = "" if where else "Cluster"
-        role = _role(f"{scope}Role", NAME)
-        rights["role"] = _rbac(f"{scope}Role", where, rules=rules)
-        rights["role-binding"] = _rbac(f"{scope}RoleBinding", where, roleRef=role, subjects=subject)
-    if args.get("authorizer", "tokenreview") == "tokenreview":
-        delegator = _role("ClusterRole", "system:auth-delegator")
-        named = {"name": f"{NAME}-auth-delegator"}
-        rights["token-review"] = _rbac("ClusterRoleBinding", named, roleRef=delegator, subjects=subject)
-    return rights
-
-
-def _rbac(kind: str, metadata: Manifest, **content: Any) -> Manifest:
-    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, **content}
-
-
-def _role(kind: str, name: str) -> Manifest:
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
-
-
-def _network_policy(args: Args) -> Manifest:
-    """In: its clients, scrapers, the kubelet's probes. Out: DNS, sandboxes, and the API server where it asks that."""
-    sandboxes = {
-        "namespaceSelector": {},
-        "podSelector": {"matchExpressions": [{"key": SANDBOX_LABEL, "operator": "Exists"}]},
-    }
-    asks = _router_flags.uses_pod_cache(args) or args.get("authorizer", "tokenreview") == "tokenreview"
-    egress = [dns_egress(), *([kubernetes_api_egress()] if asks else []), {"to": [sandboxes]}]
-    if "otlp_endpoint" in args:
-        egress.append(otlp_egress(args["otlp_endpoint"]))
-    entrances = [{"port": name} for name in ports(args)]
-    ranges = [{"cidr": each} for each in args.get("load_balancers", ())]
-    clients = [_peer(client) for client in [*args.get("clients", [{}]), *ranges]]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "spec": {
-            "podSelector": {"matchLabels": SELECTOR},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [
-                *([{"from": clients, "ports": entrances}] if clients else []),
-                scraper_ingress(args.get("scraped_from")),
-                {"ports": [{"port": "healthz"}]},
-            ],
-            "egress": egress,
-        },
-    }
-
-
-def _peer(client: Mapping[str, Any]) -> dict[str, Any]:
-    """A client as a NetworkPolicy names it. The code in a sandbox is nobody's client unless its labels are named."""
-    if "cidr" in client:
-        return {"ipBlock": {"cidr": client["cidr"]}}
-    name = {"kubernetes.io/metadata.name": client["namespace"]} if "namespace" in client else {}
-    no_sandbox = {"matchExpressions": [{"key": SANDBOX_LABEL, "operator": "DoesNotExist"}]}
-    pods = {"matchLabels": client["pod_labels"]} if "pod_labels" in client else no_sandbox
-    return {"namespaceSelector": {"matchLabels": name} if name else {}, "podSelector": pods}

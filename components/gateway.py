@@ -14,7 +14,15 @@ from components import _gateway_objects
 from components._arguments import arguments, require_valid
 from components._checks import between, dns_label, one_of
 from components._formats import dns_name, matches, positive_duration, seconds, some_dns_labels
-from components._gke_policies import CLASSES, GkeBackendArgs, is_gke, is_global
+from components._gke_policies import (
+    CLASSES,
+    CROSS_REGIONAL,
+    OVER_CLUSTERS,
+    GkeBackendArgs,
+    is_gke,
+    is_global,
+    is_over_clusters,
+)
 from components._kubernetes import SYSTEM_NAMESPACE, KubernetesObject
 
 EXPOSURES = ("internal", "external")
@@ -53,7 +61,8 @@ class GatewayTlsArgs(TypedDict):
 
 def chosen_class(args: Mapping[str, Any]) -> str:
     """The GatewayClass that the arguments name, or that stands for their exposure on GKE."""
-    return str(args.get("gateway_class", CLASSES[args.get("exposure", "internal")]))
+    classes = OVER_CLUSTERS if "clusters" in args else CLASSES
+    return str(args.get("gateway_class", classes[args.get("exposure", "internal")]))
 
 
 def _consistent(values: Mapping[str, Any]) -> Problems:
@@ -63,18 +72,14 @@ def _consistent(values: Mapping[str, Any]) -> Problems:
     if is_gke(name) and (exposure == "internal") != ("rilb" in name or "internal" in name):
         remedy = "Who reaches it would not be who you think. Correct one of the two."
         yield "gateway_class", f"does not fit the exposure {exposure}", remedy
-    if is_gke(name) and name.endswith("-mc"):
-        remedy = (
-            "It leads to ServiceImports of a fleet, and this component's routes to a Service. Choose it without -mc."
-        )
-        yield "gateway_class", "is for several clusters", remedy
+    yield from _over_clusters(values, name)
     for field in ("backend", "ssl_policy", "global_access", "static_address"):
         if field in values and not is_gke(name):
             remedy = f"The class {name} is not GKE's and would not read it. Remove it."
             yield field, "is given, though it is for GKE's classes", remedy
     if "address" in values and "static_address" in values:
         yield "address", "is given beside static_address", "A Gateway has one address. Remove one of the two."
-    if values.get("global_access") and (exposure == "external" or is_global(name)):
+    if values.get("global_access") and (exposure == "external" or is_global(name) or name == CROSS_REGIONAL):
         yield (
             "global_access",
             "is given, though only a regional internal address is limited to its region",
@@ -87,6 +92,26 @@ def _consistent(values: Mapping[str, Any]) -> Problems:
     iap = backend.get("iap", {})
     if ("client_id" in iap) != ("secret" in iap):
         yield "backend", "has an iap with client_id or secret alone", "GKE needs both, or neither. Add the other."
+
+
+def _over_clusters(values: Mapping[str, Any], name: str) -> Problems:
+    if is_over_clusters(name) and "clusters" not in values:
+        remedy = "It leads to ServiceImports of a fleet. Choose it without -mc, or name the clusters."
+        yield "gateway_class", "is for several clusters", remedy
+    if "clusters" in values and not is_over_clusters(name):
+        remedy = "It leads to one cluster's Services. Choose one that ends with -mc, or leave it out."
+        yield "gateway_class", "is for one cluster, though clusters are named", remedy
+    if "regions" in values and name != CROSS_REGIONAL:
+        yield "regions", "is given, though the Gateway has one address", "Only cross-regional Gateways have several."
+    if name == CROSS_REGIONAL and "regions" not in values:
+        yield (
+            "regions",
+            "is given, though the Gateway is cross-regional",
+            "It would have no address. Name at least one.",
+        )
+    for field in ("address", "static_address"):
+        if field in values and name == CROSS_REGIONAL:
+            yield field, "is given, though the Gateway has an address in each region", "Remove it."
 
 
 def _encrypted(values: Mapping[str, Any]) -> Problems:
@@ -105,6 +130,8 @@ def _encrypted(values: Mapping[str, Any]) -> Problems:
         yield "redirect_http", "is given without tls", "There is nothing to redirect to. Add tls, or remove it."
     if tls and "certificate_map" in tls and not is_global(name):
         yield "tls", f"names a certificate_map, which the class {name} does not read", "Use certificates or secrets."
+    if tls and "secrets" in tls and name == CROSS_REGIONAL:
+        yield "tls", f"names secrets, which the class {name} does not read", "Use certificates, for all regions."
     if tls and "certificates" in tls and (is_global(name) or not is_gke(name)):
         yield "tls", f"names certificates, which the class {name} does not read", "Use certificate_map or secrets."
 
@@ -116,6 +143,7 @@ def _encrypted(values: Mapping[str, Any]) -> Problems:
     gateway_class=dns_name,
     hostnames=_hostnames,
     static_address=dns_label,
+    clusters=some_dns_labels,
     service=dns_label,
     port=between(1, 65535, "Nothing can listen there."),
     router_timeout=positive_duration,
@@ -142,8 +170,13 @@ class SandboxGatewayArgs(TypedDict):
     """The name of an address reserved in Google Cloud, global or in the region as the class is. Default none."""
     address: NotRequired[pulumi.Input[str]]
     """An IP address that the Gateway asks for. Default whichever it gets."""
+    clusters: NotRequired[list[str]]
+    """The clusters of a fleet, as their RouterExports name them: a request goes to the one that its header
+    Agent-Sandbox-Cluster names. Default none: the Gateway leads to its own cluster's router."""
+    regions: NotRequired[pulumi.Input[list[str]]]
+    """The regions in which a cross-regional Gateway has an address each; required for that class alone."""
     service: NotRequired[str]
-    """The router's Service. Default sandbox-router-svc."""
+    """The router's Service. Default sandbox-router-svc; with clusters, what their exports' names begin with."""
     port: NotRequired[int]
     """The Service's port. Default 8080, or 8443 with router_tls."""
     router_tls: NotRequired[bool]

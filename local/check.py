@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from local import processes, toolchain
-from local.commands import bring_up_cluster, check_settings
+from local.commands import bring_up_cluster, check_settings, is_on_google
 from local.console import Failure, Step, say, step
 from local.engine import Engine, EngineFailure
 from local.paths import CHECKOUT, State
@@ -88,7 +88,7 @@ def _previews(stacks: Sequence[str]) -> Iterator[Preview]:
 def _preview(name: str, state: State, tools: toolchain.Toolchain, progress: Step) -> Preview:
     made = Preview(name)
     try:
-        on_standin = check_settings(None, name).gke is not None
+        on_standin = is_on_google(check_settings(None, name))
         # What GKE would yet have to make needs no control plane; the others are previewed on the one that is up.
         own = State(state.root.with_name(name)) if on_standin else state
         file = None if on_standin else _on(state, name)

@@ -106,7 +106,9 @@ def _up(options: argparse.Namespace) -> int:
     started = time.monotonic()
     state = State.of_checkout(options.stack)
     stack = check_settings(options.config_file, options.stack)
-    on_standin = stack.gke is not None
+    on_standin = is_on_google(stack)
+    if members := _members(options):
+        return _join(options, members)
     with alone(state):
         node = nodes.of(state, options.node)
         tools = get_ready(state, node, stack)
@@ -131,10 +133,37 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
-def check_settings(config_file: Path | None, stack: str = STACK) -> Any:
+def _members(options: argparse.Namespace) -> dict[str, State]:
+    """The states of the stacks whose clusters a fleet's stack joins; none for a stack with a cluster of its own."""
+    return standin_gcp.members_of(options.config_file or CHECKOUT / f"Pulumi.{options.stack}.yaml")
+
+
+def _join(options: argparse.Namespace, members: Mapping[str, State]) -> int:
+    """A fleet's stack, over the clusters that stand in for its members'."""
+    from local.engine import Engine
+
+    if down := [name for name, state in members.items() if not state.kubeconfig.exists()]:
+        ways = ", ".join(f"make up STACK={name}" for name in down)
+        raise Failure(
+            f"A fleet joins clusters that are there, and these stacks are not up: {', '.join(down)}.\n  {ways}"
+        )
+    with alone(State.of_checkout(options.stack)) as state:
+        engine = Engine(options.stack, state, toolchain.ensure(), options.config_file, standin=True)
+        with step("preview and policies") as progress:
+            engine.recover(progress)
+            planned = engine.preview(progress, options.refresh)
+            progress.outcome = _summary(planned.changes, "to ")
+        if planned.changed:
+            with step("update") as progress:
+                progress.outcome = _summary(engine.up(progress, len(planned.changed), options.refresh).changes)
+    _print_status(_of_stack(options))
+    return 0
+
+
+def check_settings(config_file: Path | None, stack: str = STACK, on_real_cluster: bool = False) -> Any:
     """The settings in a stack file; a wrong one is refused before anything is built or started. Raises Failure.
 
-    Of a stack on GKE, which here means on the stand-in, it says so.
+    Of a stack on Google Cloud, which here means on the stand-in, it says so, unless it is looked at where it really is.
     """
     import settings
 
@@ -146,9 +175,14 @@ def check_settings(config_file: Path | None, stack: str = STACK) -> Any:
         read = settings.read(file)
     except settings.SettingsError as error:
         raise Failure(str(error)) from error
-    if read.gke:
+    if is_on_google(read) and not on_real_cluster:
         say(standin_gcp.NOTICE)
     return read
+
+
+def is_on_google(stack: Any) -> bool:
+    """Whether the settings are of a stack on Google Cloud, with a cluster of its own or joining others'."""
+    return stack.gke is not None or stack.fleet is not None
 
 
 def get_ready(state: State, node: Nodes, stack: Any) -> Toolchain:
@@ -185,11 +219,11 @@ def await_node(state: State, node: Nodes) -> None:
 
 
 @contextlib.contextmanager
-def alone(state: State) -> Iterator[None]:
+def alone(state: State) -> Iterator[State]:
     """One command at a time changes a deployment; the next one waits."""
     name = hashlib.sha256(str(state.root).encode()).hexdigest()[:16]
     with locked(f"{CACHE}/locks/{name}", lambda: say("Waiting for another command on this deployment to end.")):
-        yield
+        yield state
 
 
 def _summary(changes: Mapping[str, int], prefix: str = "") -> str:
@@ -223,7 +257,7 @@ def _preview(options: argparse.Namespace) -> int:
 
     state = State.of_checkout(options.stack)
     stack = check_settings(options.config_file, options.stack)
-    on_standin = stack.gke is not None
+    on_standin = is_on_google(stack)
     with alone(state):
         node = nodes.of(state, options.node)
         tools = get_ready(state, node, stack)
@@ -243,15 +277,17 @@ def _destroy(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
     state = State.of_checkout(options.stack)
-    if not state.kubeconfig.exists():
+    joins = bool(_members(options))
+    if not (state.backend if joins else state.kubeconfig).exists():
         out.print("Nothing is up; there is nothing to destroy.")
         return 0
     stack = check_settings(options.config_file, options.stack)
-    on_standin = stack.gke is not None
+    on_standin = is_on_google(stack)
     with alone(state):
         node = nodes.of(state)
         tools = get_ready(state, node, stack)
-        bring_up_cluster(state, tools, node)
+        if not joins:
+            bring_up_cluster(state, tools, node)
         engine = Engine(options.stack, state, tools, options.config_file, on_standin)
         with step("destroy") as progress:
             engine.recover(progress)
@@ -305,10 +341,16 @@ def _of_stack(options: argparse.Namespace) -> status.Status:
     from local import status_gke
 
     file = options.config_file or _stack_file(options.stack)
-    check_settings(file)
+    check_settings(file, on_real_cluster=options.kubeconfig is not None)
     stack = settings.read(file)
     if stack.target == "local":
         return _of_checkout(options.kubeconfig)
+    if stack.fleet:
+        members = {name: State.of_checkout(name).kubeconfig for name in stack.fleet.members}
+        if not any(each.exists() for each in members.values()):
+            way = f"start the stand-ins of {', '.join(members)}, then: make up STACK={options.stack}"
+            return status.Status([status.Check("deployment", False, f"no member is up here; {way}")])
+        return status_gke.of_fleet(stack.fleet, members)
     kubeconfig = Path(stack.kubeconfig).expanduser() if stack.kubeconfig else None
     if stack.gke:
         kubeconfig = options.kubeconfig or State.of_checkout(options.stack).kubeconfig

@@ -67,9 +67,10 @@ class Engine:
         self.environment = environment(state, toolchain)
         self.standin = standin
         work_dir = project
-        if standin:
-            self.environment |= standin_gcp.attach(state)
         stack_file = config_file or project / f"Pulumi.{stack}.yaml"
+        self.members = standin_gcp.members_of(stack_file) if standin else {}
+        if standin:
+            self.environment |= standin_gcp.attach(state, self.members)
         if project == CHECKOUT and "encryptionsalt" not in (yaml.safe_load(stack_file.read_text()) or {}):
             work_dir, self.options = _workspace(state, stack, stack_file), {}
         state.backend.mkdir(parents=True, exist_ok=True)
@@ -141,7 +142,8 @@ class Engine:
         errors: list[str] = []
         self.state.logs.mkdir(parents=True, exist_ok=True)
         if self.standin:
-            standin_gcp.trust(self.state)
+            standin_gcp.trust(self.state, self.members)
+            standin_gcp.show_members(self.state, self.members, self.project)
         with (self.state.logs / f"pulumi-{name}.log").open("w") as log:
 
             def write(line: str) -> None:
@@ -252,6 +254,8 @@ def _listener(outcome: Outcome, errors: list[str], progress: Step, expected: int
     done: set[str] = set()
 
     def begin(metadata: Any) -> None:
+        if metadata.op.value == "read":  # of another stack's outputs, which changes nothing
+            return
         outcome.changes[metadata.op.value] += 1
         if metadata.op.value == "same":
             return

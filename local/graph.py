@@ -17,11 +17,15 @@ import pulumi
 import yaml
 from pulumi.runtime import config as pulumi_config
 from pulumi.runtime import mocks, rpc
+from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.stack import Stack
 
 from local.paths import CHECKOUT
-from local.standin_gcp.cloud import project_number
+from local.standin_gcp import members_of
+from local.standin_gcp.cloud import merged, project_number
 from local.standin_gcp.computed import CLUSTER_VERSION, KINDS
 from settings import PROJECT
+from settings_fleet import name_of
 
 ADDRESS = "gke-example.europe-west4.gke.goog"
 OF_A_CLUSTER = {
@@ -31,6 +35,10 @@ OF_A_CLUSTER = {
     "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"endpoint": ADDRESS}},
 }
 """What a cluster computes, in place of the embedded control plane's own."""
+
+
+Outputs = Mapping[str, Any]
+"""What a stack puts out, by name."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +61,22 @@ class Node:
 
 
 class _Answers(mocks.Mocks):
-    """What Google Cloud computes, and nothing more."""
+    """What Google Cloud computes, what other stacks put out, and nothing more."""
+
+    def __init__(self, stacks: Mapping[str, Outputs]) -> None:
+        self.stacks = stacks
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         kind, outputs = KINDS.get(args.typ), dict(args.inputs)
+        if args.typ == "pulumi:pulumi:StackReference":
+            known = self.stacks[name_of(str(outputs["name"]))]
+            return args.name, {**outputs, "outputs": dict(known), "secretOutputNames": []}
         if kind is None:
             return f"{args.name}-id", outputs
         made = {
             name: OF_A_CLUSTER[name] if name in OF_A_CLUSTER else make(outputs) for name, make in kind.outputs.items()
         }
-        return kind.identifier.format(**{"location": "", **outputs}), {**made, **outputs, **_settled(made)}
+        return kind.identifier.format(**{"location": "", **outputs}), {**merged(outputs, made), **_settled(made)}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         project = args.args["projectId"]
@@ -77,8 +91,8 @@ def _settled(made: Mapping[str, Any]) -> dict[str, Any]:
 class _Monitor(mocks.MockMonitor):
     """Remembers what was asked for, parents included, which mocks are not told."""
 
-    def __init__(self) -> None:
-        super().__init__(_Answers())
+    def __init__(self, stacks: Mapping[str, Outputs]) -> None:
+        super().__init__(_Answers(stacks))
         self.requests: list[Any] = []
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
@@ -89,19 +103,41 @@ class _Monitor(mocks.MockMonitor):
 
 def of_stack(stack_file: Path) -> list[Node]:
     """The resources that the stack's program declares for a stack file."""
+    return _run(stack_file)[0]
+
+
+def _run(stack_file: Path) -> tuple[list[Node], Outputs]:
+    members = members_of(stack_file)
+    stacks = {name: _run(stack_file.with_name(f"Pulumi.{name}.yaml"))[1] for name in members}
     _configure(stack_file)
     program = str(CHECKOUT / "__main__.py")
-    return of_program(lambda: runpy.run_path(program, run_name="__main__"), stack_file.name.split(".")[1])
+    outputs: dict[str, Any] = {}
+    name = stack_file.name.split(".")[1]
+    nodes = of_program(lambda: runpy.run_path(program, run_name="__main__"), name, stacks, outputs)
+    return nodes, outputs
 
 
-def of_program(program: Callable[[], object], stack: str) -> list[Node]:
-    """The resources that `program` declares, sorted by parent and name."""
-    monitor = _Monitor()
-    asyncio.set_event_loop(asyncio.new_event_loop())
-    mocks.set_mocks(_Answers(), project=PROJECT, stack=stack, preview=False, monitor=monitor)
+def of_program(
+    program: Callable[[], object],
+    stack: str,
+    stacks: Mapping[str, Outputs] | None = None,
+    outputs: dict[str, Any] | None = None,
+) -> list[Node]:
+    """The resources that `program` declares, sorted by parent and name; what it puts out goes into `outputs`.
+
+    `stacks` are the outputs of those that it refers to, by name.
+    """
+    monitor = _Monitor(stacks or {})
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # the first failure is raised; what fails with it says the same
+    asyncio.set_event_loop(loop)
+    mocks.set_mocks(_Answers({}), project=PROJECT, stack=stack, preview=False, monitor=monitor)
 
     def run() -> None:
         program()  # what it returns would be taken for outputs
+        root = get_root_resource()
+        if outputs is not None and isinstance(root, Stack):
+            pulumi.Output.all(**root.outputs).apply(outputs.update)
 
     run_and_wait: Any = pulumi.runtime.test
     run_and_wait(run)()

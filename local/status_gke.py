@@ -1,11 +1,17 @@
 """Whether the platform on a GKE cluster is well: what GKE's guides have people verify by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from components._gateway_objects import of_cluster
+from components._router_objects import SERVICE
 from components._runtimes import GVISOR_LABEL
 from local import status
 from local.api import Api, ApiError
+from settings_fleet import Fleet
 from settings_gke import Gke
+
+FLEET_SERVICES = "/apis/net.gke.io/v1"
 
 NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 """What GKE says of a node's pool."""
@@ -21,9 +27,26 @@ def of_gke(api: Api, gke: Gke) -> status.Status:
         checks += deployments
         if gke.snapshots is not None:
             checks += _snapshots(api)
-        return status.Status([*checks, *status.pools(api), *status.claims(api)])
+        return status.Status([*checks, *gateways(api), *status.pools(api), *status.claims(api)])
     except ApiError as error:
         return status.Status([status.Check("API server", False, str(error))])
+
+
+def of_fleet(fleet: Fleet, kubeconfigs: Mapping[str, Path]) -> status.Status:
+    """What a fleet's stack put on its members' clusters."""
+    checks = []
+    for name in fleet.members:
+        try:
+            api = Api(kubeconfigs[name])
+            exports = api.items(f"{FLEET_SERVICES}/serviceexports")
+            exported = of_cluster(SERVICE, name) in [each["metadata"]["name"] for each in exports]
+            detail = "its router is exported" if exported else "its router is not exported to the fleet"
+            checks.append(status.Check(f"member {name}", exported, detail))
+            if name == fleet.config:
+                checks += gateways(api)
+        except ApiError as error:
+            checks.append(status.Check(f"member {name}", False, str(error)))
+    return status.Status(checks)
 
 
 def _managed(check: status.Check) -> status.Check:
@@ -58,6 +81,18 @@ def _nodes(api: Api, gke: Gke) -> Iterator[status.Check]:
             f", without gVisor: {', '.join(unlabelled)}" if unlabelled else ""
         )
         yield status.Check(f"node pool {name}", len(ready) == len(own) and not unlabelled, detail)
+
+
+def gateways(api: Api) -> Iterator[status.Check]:
+    """This project's Gateways: whether GKE's load balancer serves, or why not."""
+    label = "app.kubernetes.io/managed-by=pulumi"
+    for each in api.items("/apis/gateway.networking.k8s.io/v1/gateways", labelSelector=label):
+        found = each.get("status", {})
+        told = [one for one in found.get("conditions", []) if one["type"] == "Programmed"]
+        serves = any(one["status"] == "True" for one in told)
+        where = ", ".join(address["value"] for address in found.get("addresses", []))
+        why = "; ".join(one.get("message", "") for one in told) or "GKE has said nothing of it yet"
+        yield status.Check(f"gateway {each['metadata']['name']}", serves, where if serves else why)
 
 
 def _snapshots(api: Api) -> Iterator[status.Check]:

@@ -24,7 +24,7 @@ TOPIC = Topic(
         "productionStacks": {
             "type": "array",
             "items": {"type": "string"},
-            "default": ["prod"],
+            "default": ["prod", "prod-us"],
             "description": "Names of Pulumi stacks whose clusters must be protected from deletion.",
         },
         "trialStacks": {

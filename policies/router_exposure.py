@@ -137,7 +137,7 @@ def _duration(text: str) -> float | None:
 def direct_exposure(stack: Stack, _: Parameters) -> Iterator[Hit]:
     """The router's Service is reachable inside the cluster only."""
     for one in stack.all("Service"):
-        if one.name == SERVICE:
+        if _is_routers(one.name):
             kind = get(one.data, "spec", "type")
             if kind is UNKNOWN:
                 yield untold("spec.type", one)
@@ -154,11 +154,21 @@ def direct_exposure(stack: Stack, _: Parameters) -> Iterator[Hit]:
 def tls_termination(stack: Stack, _: Parameters) -> Iterator[Hit]:
     """Every Gateway listener and Ingress that leads to the router ends TLS."""
     for route in stack.all("HTTPRoute", "GRPCRoute"):
-        if SERVICE in _backends(route.data):
+        if _routers_behind(route.data):
             yield from _clear_listeners(stack, route)
     for one in stack.all("Ingress"):
-        if SERVICE in _backends(one.data) and not get(one.data, "spec", "tls"):
+        if _routers_behind(one.data) and not get(one.data, "spec", "tls"):
             yield Hit("spec.tls", "is absent, though the Ingress leads to the router", subject=one)
+
+
+def _is_routers(name: Any) -> bool:
+    """Whether a Service is the router's; where a fleet has several, each bears its cluster's name besides."""
+    return isinstance(name, str) and (name == SERVICE or name.startswith(f"{SERVICE}-"))
+
+
+def _routers_behind(value: Any) -> set[str]:
+    """The names of the routers' Services that a route or an Ingress leads to."""
+    return {name for name in _backends(value) if _is_routers(name)}
 
 
 def _backends(value: Any) -> set[Any]:
@@ -208,14 +218,20 @@ def backend_timeout(stack: Stack, _: Parameters) -> Iterator[Hit]:
             (get(each, "namespace") or route.namespace, get(each, "name"))
             for _, each in mappings(get(route.data, "spec", "parentRefs"), "")
         }
-        if SERVICE not in _backends(route.data) or not parents & gateways:
+        services = _routers_behind(route.data)
+        if not services or not parents & gateways:
             continue
-        timeouts = [
-            get(one.data, "spec", "default", "timeoutSec")
-            for one in stack.all("GCPBackendPolicy")
-            if get(one.data, "spec", "targetRef", "name") == SERVICE
-        ]
-        if UNKNOWN in timeouts:
+        timeouts = [_timeouts(stack, service) for service in sorted(services)]
+        if any(UNKNOWN in known for known in timeouts):
             yield untold("spec.rules", route)
-        elif not any(isinstance(each, (int, float)) and each >= longest for each in timeouts):
+        elif not all(any(isinstance(each, (int, float)) and each >= longest for each in known) for known in timeouts):
             yield Hit("spec.rules", "leads to the router with a shorter backend timeout than its own", subject=route)
+
+
+def _timeouts(stack: Stack, service: str) -> list[Any]:
+    """What the policies for a Service, or for its import from another cluster, say of its timeout."""
+    return [
+        get(one.data, "spec", "default", "timeoutSec")
+        for one in stack.all("GCPBackendPolicy")
+        if get(one.data, "spec", "targetRef", "name") == service
+    ]

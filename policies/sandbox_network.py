@@ -45,6 +45,9 @@ PRIVATE = tuple(
 )
 """What the controller's own policy keeps sandboxes from."""
 
+METADATA_SERVER = ("169.254.169.254/32", "169.254.169.252/32")
+"""GKE's: under Dataplane V2 at port 80 of the first, else at port 988 of the second."""
+
 Rules = tuple[Object, str, Any]
 """An object with a list of egress or ingress rules at a path."""
 
@@ -109,13 +112,39 @@ def _selected(policy: Object, pod: Pod) -> bool:
     fix="Name pods by label, one address, a range in allowedEgress, or 0.0.0.0/0 except the private ranges.",
 )
 def open_egress(stack: Stack, parameters: Parameters) -> Iterator[Hit]:
-    """No rule lets sandboxes out to everything, to the whole cluster, to private ranges or to the metadata server."""
+    """No rule lets sandboxes out to everything, to the whole cluster, to private ranges or to the metadata server.
+
+    On GKE the metadata server is open to those with a service account of their own: Workload Identity hands out that
+    account's tokens alone.
+    """
     allowed = [each for each in map(_network, parameters["allowedEgress"]) if each]
     for one, path, rules in _rules(stack, "egress"):
         if rules is UNKNOWN:
             yield untold(path, one)
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-            yield from _open(one, f"{path}[{index}]", rule, allowed)
+            if not _is_for_an_identity(stack, one, rule):
+                yield from _open(one, f"{path}[{index}]", rule, allowed)
+
+
+def _is_for_an_identity(stack: Stack, one: Object, rule: Any) -> bool:
+    """Whether a rule opens GKE's metadata server and nothing else, to pods that are somebody to Workload Identity."""
+    blocks = [get(peer, "ipBlock", "cidr") for peer in _list(get(rule, "to"))]
+    ports = [get(each, "port") for each in _list(get(rule, "ports"))]
+    if not (
+        blocks and ports and all(each in METADATA_SERVER for each in blocks) and all(p in (80, 988) for p in ports)
+    ):
+        return False
+    pods = [
+        pod for pod in stack.sandboxes() if pod.owner is one or (one.kind == "NetworkPolicy" and _selected(one, pod))
+    ]
+    accounts = [pod.get("serviceAccountName") for pod in pods]
+    own = all(isinstance(each, str) and each not in ("", "default") for each in accounts)
+    return own and any(_has_workload_identity(cluster) for cluster in stack.all("Cluster"))
+
+
+def _has_workload_identity(cluster: Object) -> bool:
+    pool = get(cluster.data, "workloadIdentityConfig", "workloadPool")
+    return get(cluster.data, "enableAutopilot") is True or (isinstance(pool, str) and bool(pool))
 
 
 def _open(one: Object, path: str, rule: Any, allowed: list[Network]) -> Iterator[Hit]:

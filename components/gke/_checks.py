@@ -55,6 +55,15 @@ def cluster_name(value: str) -> Finding:
     return "is not a cluster's name", "GKE would refuse it. Use up to 40 lowercase letters, digits and inner dashes."
 
 
+def network_name(value: str) -> Finding:
+    if re.fullmatch(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", value):
+        return None
+    return (
+        "is not a network's name",
+        "Nothing bears it. Write the name alone, as `gcloud compute networks list` has it.",
+    )
+
+
 def private_range(value: str) -> Finding:
     """An IPv4 range that no one else on the internet has."""
     try:

@@ -9,7 +9,8 @@ import pulumi_gcp as gcp
 
 from components._arguments import arguments, require_valid
 from components.gke._checks import region
-from components.gke._cluster import Cluster, ClusterArgs, addons, common
+from components.gke._cluster import Cluster
+from components.gke._cluster_args import ClusterArgs, addons, common
 
 
 @arguments(extends=ClusterArgs, location=region)

@@ -15,6 +15,7 @@ from components._arguments import arguments, require_valid
 from components._checks import dns_label
 from components._kubernetes import MANAGED_BY, KubernetesObject
 from components.gke._checks import bucket_name, project_id
+from components.gke._principals import principal
 
 BASIC = ("roles/owner", "roles/editor", "roles/viewer")
 
@@ -95,11 +96,7 @@ class SandboxIdentity(pulumi.ComponentResource):
         require_valid(SandboxIdentityArgs, name, args)
         super().__init__("agent-sandbox:index:SandboxIdentity", name, {**args}, opts)
         options = pulumi.ResourceOptions(parent=self)
-        pool, subject = args["workload_pool"], f"subject/ns/{args['namespace']}/sa/{name}"
-        place = pulumi.Output.format(
-            "iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{}", args["project_number"], pool
-        )
-        self.principal = pulumi.Output.format("principal://{}/{}", place, subject)
+        self.principal = principal(args, args["namespace"], name)
         annotations: dict[str, pulumi.Input[str]] = {}
         member = self.principal
         if "impersonate" in args:

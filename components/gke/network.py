@@ -1,7 +1,7 @@
 """A network for one cluster: a subnet with ranges for pods and services, and a way out.
 
-Owns the VPC network, its subnets, the router and Cloud NAT, and the one firewall rule that GKE does
-not make itself. What GKE opens between its control plane, its nodes and its load balancers is GKE's.
+Owns the VPC network unless it is another's, its subnets, the router and Cloud NAT, and the one firewall rule that GKE
+does not make itself. What GKE opens between its control plane, its nodes and its load balancers is GKE's.
 """
 
 import ipaddress
@@ -13,7 +13,8 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._arguments import arguments, require_valid
-from components.gke._checks import private_range, project_id, region
+from components._checks import Finding
+from components.gke._checks import network_name, private_range, project_id, region
 
 RANGES = {"nodes": "10.0.0.0/20", "pods": "10.4.0.0/14", "services": "10.8.0.0/20"}
 """4096 addresses for nodes, a thousand nodes' worth of pods at 256 each, and 4096 services."""
@@ -27,11 +28,20 @@ def ranges(args: Mapping[str, Any]) -> dict[str, str]:
     return {**RANGES, **{name: args[name] for name in ("nodes", "pods", "services", "proxies") if name in args}}
 
 
+def _ranges_of_regions(value: dict[str, str]) -> Finding:
+    for place, text in value.items():
+        if found := region(place) or private_range(text):
+            return f"holds {place}: {text}, which {found[0]}", found[1]
+    return None
+
+
 def _apart(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     known = {name: ipaddress.IPv4Network(text) for name, text in ranges(args).items()}
+    of_fleet = args.get("fleet_proxies", {})
+    known |= {f"fleet_proxies.{place}": ipaddress.IPv4Network(text) for place, text in of_fleet.items()}
     for (one, its), (other, others) in itertools.combinations(known.items(), 2):
         if its.overlaps(others):
-            field, wrong = (other, one) if other in args else (one, other)
+            field, wrong = (other, one) if other.partition(".")[0] in args else (one, other)
             remedy = "Google Cloud refuses the subnet half way through the update. Move one of the two."
             yield field, f"overlaps {wrong} ({known[wrong]})", remedy
 
@@ -44,6 +54,8 @@ def _apart(args: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     pods=private_range,
     services=private_range,
     proxies=private_range,
+    fleet_proxies=_ranges_of_regions,
+    vpc=network_name,
 )
 class NetworkArgs(TypedDict):
     """Arguments of Network."""
@@ -60,6 +72,12 @@ class NetworkArgs(TypedDict):
     """Addresses of services. Default 10.8.0.0/20. It cannot change later."""
     proxies: NotRequired[str]
     """Addresses of a regional Gateway's proxies, at least a /26. Default none: global Gateways have no need."""
+    fleet_proxies: NotRequired[dict[str, str]]
+    """Addresses of the proxies of a fleet's internal Gateway, by region and each at least a /26, the same for every
+    member: the range of this region is made here, and requests may come from all of them. Default none."""
+    vpc: NotRequired[str]
+    """The name of a VPC network of the project that is there already, for a second cluster beside another: the
+    clusters behind one internal Gateway are in one network. Default a network of its own."""
     nat: NotRequired[bool]
     """Whether nodes without public addresses reach the internet, through Cloud NAT. Default true."""
     flow_logs: NotRequired[float]
@@ -83,7 +101,25 @@ class Network(pulumi.ComponentResource):
         require_valid(NetworkArgs, name, args)
         super().__init__("agent-sandbox:index:Network", name, {**args}, opts)
         self.pods_range, self.services_range = "pods", "services"
-        network = gcp.compute.Network(
+        network = self._network(name, args)
+        subnetwork = self._subnetwork(name, args, network)
+        if "proxies" in args:
+            self._proxies(f"{name}-proxies", args, network, "REGIONAL_MANAGED_PROXY", args["proxies"])
+        if args["region"] in args.get("fleet_proxies", {}):
+            of_fleet = args["fleet_proxies"][args["region"]]
+            self._proxies(f"{name}-fleet-proxies", args, network, "GLOBAL_MANAGED_PROXY", of_fleet)
+        if sources := [*([args["proxies"]] if "proxies" in args else []), *args.get("fleet_proxies", {}).values()]:
+            self._way_in(name, args, network, sources)
+        if args.get("nat", True):
+            self._nat(name, args, network)
+        self.network_id, self.subnetwork_id = network, subnetwork.id
+        self.register_outputs({"network_id": self.network_id, "subnetwork_id": self.subnetwork_id})
+
+    def _network(self, name: str, args: NetworkArgs) -> pulumi.Output[str]:
+        """Its id; of another's network it is known by the name."""
+        if "vpc" in args:
+            return pulumi.Output.from_input(f"projects/{args['project']}/global/networks/{args['vpc']}")
+        made = gcp.compute.Network(
             f"{name}-network",
             name=name,
             project=args["project"],
@@ -91,13 +127,7 @@ class Network(pulumi.ComponentResource):
             routing_mode="REGIONAL",
             opts=pulumi.ResourceOptions(parent=self),
         )
-        subnetwork = self._subnetwork(name, args, network.id)
-        if "proxies" in args:
-            self._proxies(name, args, network.id)
-        if args.get("nat", True):
-            self._nat(name, args, network.id)
-        self.network_id, self.subnetwork_id = network.id, subnetwork.id
-        self.register_outputs({"network_id": self.network_id, "subnetwork_id": self.subnetwork_id})
+        return made.id
 
     def _subnetwork(self, name: str, args: NetworkArgs, network: pulumi.Output[str]) -> "gcp.compute.Subnetwork":
         known, share = ranges(args), args.get("flow_logs", 0.0)
@@ -117,27 +147,29 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _proxies(self, name: str, args: NetworkArgs, network: pulumi.Output[str]) -> None:
-        """A proxy-only subnet, and the way from it to the router; a regional Gateway's health checks come along."""
+    def _proxies(self, name: str, args: NetworkArgs, network: pulumi.Output[str], purpose: str, block: str) -> None:
         gcp.compute.Subnetwork(
-            f"{name}-proxies",
-            name=f"{name}-proxies",
+            name,
+            name=name,
             project=args["project"],
             region=args["region"],
             network=network,
-            ip_cidr_range=args["proxies"],
-            purpose="REGIONAL_MANAGED_PROXY",
+            ip_cidr_range=block,
+            purpose=purpose,
             role="ACTIVE",
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _way_in(self, name: str, args: NetworkArgs, network: pulumi.Output[str], sources: list[str]) -> None:
+        """From proxies to the router; their load balancer's health checks come along."""
         gcp.compute.Firewall(
             f"{name}-from-proxies",
             name=f"{name}-from-proxies",
             project=args["project"],
             network=network,
             direction="INGRESS",
-            source_ranges=[args["proxies"], *HEALTH_CHECKS],
-            allows=[{"protocol": "tcp", "ports": ["8080", "8081"]}],
+            source_ranges=[*sources, *HEALTH_CHECKS],
+            allows=[{"protocol": "tcp", "ports": ["8080", "8443"]}],  # the router's; health checks ask them too
             opts=pulumi.ResourceOptions(parent=self),
         )
 

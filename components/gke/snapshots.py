@@ -11,13 +11,20 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label
+from components._checks import Finding, between, dns_label, each
 from components._kubernetes import MANAGED_BY, KubernetesObject
 from components.gke._checks import bucket_name, encryption_key, labels, project_id, region
+from components.gke._principals import principal
 
 API = "podsnapshot.gke.io/v1"
 GROUP_BY = "agents.x-k8s.io/sandbox-name-hash"
 """The label that is a sandbox's own. Without grouping by it, one sandbox's snapshot restores as another's."""
+
+
+def _accounts(value: list[str]) -> Finding:
+    if not value:
+        return "names no account", "Nobody could write a snapshot. Name those that the sandboxes run as."
+    return each(dns_label)(value)
 
 
 @arguments(
@@ -25,7 +32,7 @@ GROUP_BY = "agents.x-k8s.io/sandbox-name-hash"
     location=region,
     bucket=bucket_name,
     namespace=dns_label,
-    service_account=dns_label,
+    service_accounts=_accounts,
     keep=between(1, 100, "None could be restored, or the bucket grows without end."),
     encryption_key=encryption_key,
     labels=labels,
@@ -45,8 +52,9 @@ class PodSnapshotsArgs(TypedDict):
     """The bucket's name, unique in all of Cloud Storage. It cannot change later."""
     namespace: str
     """The sandboxes' namespace; it must exist."""
-    service_account: str
-    """The Kubernetes service account of the sandboxes, which writes and reads their snapshots."""
+    service_accounts: list[str]
+    """The Kubernetes service accounts that the sandboxes run as, which write and read their snapshots; `default`
+    where a template names none."""
     selector: NotRequired[dict[str, str]]
     """Labels of the pods that are snapshotted. Default all of this project's sandboxes in the namespace."""
     keep: NotRequired[int]
@@ -63,7 +71,8 @@ class PodSnapshots(pulumi.ComponentResource):
     """A bucket for snapshots, and the policy that takes them when a client asks.
 
     Pass a Kubernetes provider beside the Google Cloud one: opts.providers. What goes first when all
-    goes is the policy, then the storage configuration, then the rights, then the bucket.
+    goes is the policy, then the storage configuration, then the rights, then the bucket. Protected, it protects the
+    bucket: the rest holds nothing, and changes with who the sandboxes are.
     """
 
     bucket_name: pulumi.Output[str]
@@ -84,7 +93,7 @@ class PodSnapshots(pulumi.ComponentResource):
                 "metadata": {"name": name, "labels": MANAGED_BY},
                 "spec": {"snapshotStorageConfig": {"gcs": gcs}},
             },
-            pulumi.ResourceOptions(parent=self, depends_on=rights),
+            pulumi.ResourceOptions(parent=self, depends_on=rights, protect=False),
         )
         policy = {
             "storageConfigName": name,
@@ -107,7 +116,7 @@ class PodSnapshots(pulumi.ComponentResource):
                 "metadata": {"name": name, "namespace": args["namespace"], "labels": MANAGED_BY},
                 "spec": policy,
             },
-            pulumi.ResourceOptions(parent=self, depends_on=[storage]),
+            pulumi.ResourceOptions(parent=self, depends_on=[storage], protect=False),
         )
         self.bucket_name = bucket.name
         self.register_outputs({"bucket_name": self.bucket_name})
@@ -131,28 +140,21 @@ class PodSnapshots(pulumi.ComponentResource):
 
     def _rights(self, name: str, args: PodSnapshotsArgs, bucket: "gcp.storage.Bucket") -> list[pulumi.Resource]:
         """Sandboxes write and read; GKE's service agent deletes, or deletions hang."""
-        principal = pulumi.Output.format(
-            "principal://iam.googleapis.com/projects/{}/locations/global/workloadIdentityPools/{}/subject/ns/{}/sa/{}",
-            args["project_number"],
-            args["workload_pool"],
-            args["namespace"],
-            args["service_account"],
-        )
         agent = pulumi.Output.format(
             "serviceAccount:service-{}@container-engine-robot.iam.gserviceaccount.com", args["project_number"]
         )
-        granted = {
-            "bucket-viewer": ("roles/storage.bucketViewer", principal),
-            "object-user": ("roles/storage.objectUser", principal),
-            "service-agent": ("roles/storage.objectUser", agent),
-        }
+        granted = {"service-agent": ("roles/storage.objectUser", agent)}
+        for account in args["service_accounts"]:
+            own = principal(args, args["namespace"], account)
+            granted[f"{account}-bucket-viewer"] = ("roles/storage.bucketViewer", own)
+            granted[f"{account}-object-user"] = ("roles/storage.objectUser", own)
         return [
             gcp.storage.BucketIAMMember(
                 f"{name}-{what}",
                 bucket=bucket.name,
                 role=role,
                 member=member,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=pulumi.ResourceOptions(parent=self, protect=False),
             )
             for what, (role, member) in granted.items()
         ]

@@ -13,7 +13,8 @@ import pulumi_gcp as gcp
 from components._arguments import arguments, require_valid
 from components._checks import between
 from components.gke._checks import machine_type, region, zone, zones
-from components.gke._cluster import Cluster, ClusterArgs, addons, common
+from components.gke._cluster import Cluster
+from components.gke._cluster_args import ClusterArgs, addons, common
 from components.gke._node_pool import hardened
 
 COMPONENTS = ("SYSTEM_COMPONENTS", "WORKLOADS")

@@ -12,6 +12,8 @@ from typing import Any, get_args, is_typeddict
 import pulumi
 
 import components
+import identities
+import settings
 from components._arguments import camel_case
 
 TARGET = "reference.md"
@@ -36,6 +38,7 @@ def generate() -> str:
     parts += [_component(kind) for kind in kinds]
     parts += ["## Nested arguments\n", "What several arguments above are made of.\n"]
     parts += [_nested(each) for each in nested(arguments)]
+    parts += ["## In a stack file alone\n", "What an entry says beside its component's arguments.\n", _entries()]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -115,6 +118,24 @@ def _component(kind: Any) -> str:
         parts.append("\n".join(["| output | |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in outputs)]))
         parts.append("")
     return "\n".join(parts)
+
+
+ENTRIES = {
+    "controller": (settings.ControllerEntry, components.AgentSandboxControllerArgs),
+    "templates.NAME": (identities.TemplateEntry, components.SandboxTemplateArgs),
+    "sandboxes.NAME": (identities.SandboxEntry, components.SandboxArgs),
+}
+"""Entries that take more than their component does, and the component's arguments."""
+
+
+def _entries() -> str:
+    rows = ["| key | type | |", "|---|---|---|"]
+    for key, (entry, args) in ENTRIES.items():
+        own = {name for name, *_ in fields(args)}
+        for name, annotation, _, text in fields(entry):
+            if name not in own:
+                rows.append(f"| `{key}.{camel_case(name)}` | {_type(annotation)} | {text} |")
+    return "\n".join([*rows, ""])
 
 
 def _nested(kind: Any) -> str:

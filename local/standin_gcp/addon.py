@@ -6,7 +6,6 @@ snapshot add-on is its kinds alone: nothing here takes a snapshot.
 """
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +14,14 @@ from typing import Any
 import releases
 from components import _upstream
 from components._kubernetes import SYSTEM_NAMESPACE
+from local.standin_gcp import clusters
 from local.standin_gcp.cloud import Refused
 from local.standin_gcp.validation import CLUSTER, at
 
 NAMESPACE = "gke-managed-agentsandbox"
 SNAPSHOT_KINDS = Path(__file__).parent / "podsnapshot.yaml"
+FLEET_KINDS = Path(__file__).parent / "fleet.yaml"
+FEATURE, SERVICES = "gcp:gkehub/feature:Feature", "multiclusterservicediscovery"
 RESOURCES = {"requests": {"cpu": "250m", "memory": "256Mi"}}
 
 Manifest = dict[str, Any]
@@ -27,6 +29,9 @@ Manifest = dict[str, Any]
 
 def follow(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Make the embedded control plane what a cluster's add-ons say, where that changes. Raises Refused."""
+    if kind == FEATURE and after.get("name") == SERVICES:
+        for kubeconfig in clusters.kubeconfigs():
+            run_kubectl(kubeconfig, "apply", "--server-side", f"--filename={FLEET_KINDS}")
     if kind != CLUSTER:
         return
     for addon, switch in {"agentSandboxConfig": _agent_sandbox, "podSnapshotConfig": _pod_snapshots}.items():
@@ -35,8 +40,14 @@ def follow(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> No
             switch(is_now)
 
 
-def forget(kind: str) -> None:
-    """A deleted cluster takes along what was left on it; the embedded control plane is not deleted."""
+def forget(kind: str, outputs: Mapping[str, Any]) -> None:
+    """A deleted cluster takes along what was left on it; the embedded control plane is not deleted.
+
+    A fleet's feature takes its kinds along, from all members.
+    """
+    if kind == FEATURE and outputs.get("name") == SERVICES:
+        for kubeconfig in clusters.kubeconfigs():
+            run_kubectl(kubeconfig, "delete", "--ignore-not-found", "--wait=false", f"--filename={FLEET_KINDS}")
     if kind != CLUSTER:
         return
     theirs = _release()
@@ -90,8 +101,12 @@ def _kubectl(verb: str, documents: list[Manifest], *options: str) -> None:
 
 
 def _run(*arguments: str, stdin: str | None = None) -> None:
-    kubeconfig = Path(os.environ["AGENT_SANDBOX_OWNER"]) / "kubeconfig"
+    run_kubectl(clusters.own_kubeconfig(), *arguments, stdin=stdin)
+
+
+def run_kubectl(kubeconfig: Path, *arguments: str, stdin: str | None = None) -> None:
+    """Run kubectl against an embedded control plane. Raises Refused with its words."""
     command = ["kubectl", f"--kubeconfig={kubeconfig}", *arguments]
     ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
-        raise Refused(f"the add-on cannot be changed: {ended.stderr.strip()}")
+        raise Refused(f"the cluster cannot be changed: {ended.stderr.strip()}")

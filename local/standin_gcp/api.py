@@ -68,6 +68,25 @@ def _subnetwork(inputs: Mapping[str, Any], cloud: Cloud) -> None:
             raise Refused(f"400: Invalid IPCidrRange: {one} conflicts with existing subnetwork {name} ({other})")
 
 
+def _proxies(inputs: Mapping[str, Any], cloud: Cloud) -> None:
+    """A network has one active proxy-only subnet a region and purpose, of a /26 or more (Google's guide to them)."""
+    purpose = inputs.get("purpose", "PRIVATE")
+    if purpose not in PROXY_PURPOSES:
+        return
+    if ipaddress.IPv4Network(inputs["ipCidrRange"]).prefixlen > 26:
+        raise Refused(f"400: Invalid value for field 'ipCidrRange': {inputs['ipCidrRange']} is smaller than a /26")
+    if inputs.get("role") != "ACTIVE":
+        return
+    for each in cloud.all(SUBNETWORK):
+        same = all(last_part(each.inputs.get(key)) == last_part(inputs.get(key)) for key in _ONE_OF_PROXIES)
+        if same and each.inputs["name"] != inputs["name"]:
+            raise Refused(f"409: {each.inputs['name']} is already the active subnetwork of purpose {purpose}")
+
+
+PROXY_PURPOSES = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY")
+_ONE_OF_PROXIES = ("network", "region", "purpose", "role")
+
+
 def _ranges(inputs: Mapping[str, Any]) -> list[ipaddress.IPv4Network]:
     texts = [inputs["ipCidrRange"], *(each["ipCidrRange"] for each in inputs.get("secondaryIpRanges", ()))]
     return [ipaddress.IPv4Network(text) for text in texts]
@@ -111,6 +130,30 @@ def _binary_authorization(inputs: Mapping[str, Any], cloud: Cloud) -> None:
 def _fleet(inputs: Mapping[str, Any], cloud: Cloud) -> None:
     if project := at(inputs, "fleet.project"):
         _require_service("gkehub.googleapis.com", project, cloud)
+
+
+FEATURE = "gcp:gkehub/feature:Feature"
+CONTROLLERS = ("multiclusterservicediscovery", "multiclusteringress")
+
+
+def _feature(inputs: Mapping[str, Any], cloud: Cloud) -> None:
+    """A fleet's feature is one that Google has, with its API on, and its config cluster is a member (gkehub)."""
+    name = inputs["name"]
+    if name in CONTROLLERS:
+        _require_service(f"{name}.googleapis.com", inputs["project"], cloud)
+    if name != "multiclusteringress":
+        return
+    membership = str(at(inputs, "spec.multiclusteringress.configMembership"))
+    known = [str(at(each.outputs, "fleet.membership")) for each in cloud.all(CLUSTER)]
+    if f"//gkehub.googleapis.com/{membership}" not in known:
+        raise Refused(f"400: config membership {membership} does not exist in the fleet of {inputs['project']}")
+
+
+def _agent_exists(inputs: Mapping[str, Any], cloud: Cloud) -> None:
+    """A feature's service agent comes with the feature."""
+    on = {each.inputs["name"] for each in cloud.all(FEATURE)}
+    if "@gcp-sa-multiclusteringress." in str(inputs.get("member", "")) and "multiclusteringress" not in on:
+        raise Refused(f"400: Service account {str(inputs['member']).partition(':')[2]} does not exist")
 
 
 def _require_service(api: str, project: str, cloud: Cloud) -> None:
@@ -176,13 +219,15 @@ def _workload_identity_exists(inputs: Mapping[str, Any], cloud: Cloud) -> None:
 
 
 _RULES = {
-    SUBNETWORK: (_network_exists, _subnetwork),
+    SUBNETWORK: (_network_exists, _subnetwork, _proxies),
     "gcp:compute/router:Router": (_network_exists,),
     "gcp:compute/firewall:Firewall": (_network_exists,),
+    FEATURE: (_feature,),
     CLUSTER: (_cluster_ranges, _cluster_addons, _binary_authorization, _fleet),
     NODE_POOL: (_pool_of_a_cluster, _pool_of_sandboxes, _pool_of_virtual_machines),
     "gcp:storage/bucket:Bucket": (_bucket,),
     **dict.fromkeys(
-        (each for each in KINDS if each.endswith(("IAMMember", "IamMember"))), (_workload_identity_exists,)
+        (each for each in KINDS if each.endswith(("IAMMember", "IamMember"))),
+        (_workload_identity_exists, _agent_exists),
     ),
 }

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,19 +25,29 @@ class Kept:
 
 
 class Cloud:
-    """The resources by id. Safe for the engine's parallel calls; written down after each change."""
+    """The resources by id. Safe for the engine's parallel calls; written down after each change.
 
-    def __init__(self, file: Path) -> None:
+    What `others` made in the same project is there too, in files of their own, and is theirs to change.
+    """
+
+    project = ""
+
+    def __init__(self, file: Path, others: Iterable[Path] = ()) -> None:
         self.lock = threading.RLock()
         self._file = file
-        stored = json.loads(file.read_text()) if file.exists() else {}
-        self._kept = {each: Kept(**fields) for each, fields in stored.items()}
+        self._kept = _stored(file)
+        self._others = {each: kept for other in others for each, kept in _stored(other).items()}
 
     def find(self, identifier: str) -> Kept | None:
         return self._kept.get(identifier)
 
     def all(self, kind: str) -> Iterator[Kept]:
-        return (each for each in list(self._kept.values()) if each.kind == kind)
+        others = (each for each in self._others.values() if each.inputs.get("project") == self.project)
+        return (each for each in [*self._kept.values(), *others] if each.kind == kind)
+
+    def is_taken(self, identifier: str) -> bool:
+        """Whether there can be no other of this id: ids hold the project, or are unique everywhere."""
+        return identifier in self._kept or identifier in self._others
 
     def put(self, identifier: str, kept: Kept) -> None:
         self._kept[identifier] = kept
@@ -54,6 +64,11 @@ class Cloud:
         partial.replace(self._file)
 
 
+def _stored(file: Path) -> dict[str, Kept]:
+    stored = json.loads(file.read_text()) if file.exists() else {}
+    return {each: Kept(**fields) for each, fields in stored.items()}
+
+
 def project_number(project: str) -> str:
     """The twelve digits of a project, the same each time."""
     return str(10**11 + int(hashlib.sha256(project.encode()).hexdigest(), 16) % 10**11)
@@ -68,6 +83,15 @@ def plain(value: Mapping[str, Any]) -> Json:
     """A copy whose numbers are whole where they can be; the protocol has floating ones only."""
     copied: Json = json.loads(json.dumps(value), parse_float=_whole)
     return copied
+
+
+def merged(inputs: Mapping[str, Any], added: Mapping[str, Any]) -> Json:
+    """`inputs` with what is `added`, at any depth; what is given stays as it is given."""
+    both_in_one = dict(added)
+    for name, value in inputs.items():
+        nested = isinstance(value, Mapping) and isinstance(added.get(name), Mapping)
+        both_in_one[name] = merged(value, added[name]) if nested else value
+    return both_in_one
 
 
 def _whole(text: str) -> int | float:

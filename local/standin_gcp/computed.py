@@ -58,6 +58,21 @@ def _member(resource: str, api: str) -> Kind:
     return Kind(f"{resource}/{{role}}/{{member}}", api, made, name="")
 
 
+def _fleet(inputs: Mapping[str, Any]) -> Json | None:
+    """The membership that a cluster gets in its region where it names a fleet."""
+    if "fleet" not in inputs:
+        return None
+    place = inputs["location"]
+    region = place.rpartition("-")[0] if place.count("-") == 2 else place
+    path = f"projects/{inputs['fleet']['project']}/locations/{region}/memberships/{inputs['name']}"
+    return {
+        "membership": f"//gkehub.googleapis.com/{path}",
+        "membershipId": inputs["name"],
+        "membershipLocation": region,
+        "preRegistered": False,
+    }
+
+
 def _email(inputs: Mapping[str, Any]) -> str:
     return f"{inputs['accountId']}@{inputs['project']}.iam.gserviceaccount.com"
 
@@ -124,6 +139,7 @@ KINDS: dict[str, Kind] = {
             "masterVersion": lambda inputs: inputs.get("minMasterVersion") or CLUSTER_VERSION,
             "masterAuth": lambda _: {"clusterCaCertificate": control_plane()["ca"]},
             "controlPlaneEndpointsConfig": lambda _: {"dnsEndpointConfig": {"endpoint": control_plane()["host"]}},
+            "fleet": _fleet,
             "selfLink": lambda i: (
                 "https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{name}".format(
                     **i

@@ -6,11 +6,9 @@ does not.
 """
 
 import hashlib
-import os
 import threading
 from collections.abc import Mapping
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,8 +16,8 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
 
-from local.standin_gcp import addon, api, differences, validation
-from local.standin_gcp.cloud import Cloud, Json, Kept, Refused, plain, project_number
+from local.standin_gcp import addon, api, clusters, controllers, differences, validation
+from local.standin_gcp.cloud import Cloud, Json, Kept, Refused, merged, plain, project_number
 from local.standin_gcp.computed import KINDS, Kind
 
 VERSION = "10.2.0"
@@ -52,6 +50,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         del context
         self.defaults = {key.rpartition(":")[2]: value for key, value in request.variables.items()}
+        self.cloud.project = self.defaults.get("project", "")
+        controllers.start(self.cloud, self.ended)
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -90,7 +90,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         with self.cloud.lock:
             try:
                 identifier = KINDS[kind].identifier.format(**inputs)
-                if self.cloud.find(identifier) is not None and KINDS[kind].name:
+                if self.cloud.is_taken(identifier) and KINDS[kind].name:
                     raise Refused(f"409: Already exists: {identifier}")
                 outputs = self._settle(kind, identifier, inputs)
             except Refused as refused:
@@ -101,7 +101,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         kind, inputs = _kind_of(request.urn), _unpacked(request.news)
         if request.preview:
             kept = {name: value for name, value in _unpacked(request.olds).items() if name in KINDS[kind].outputs}
-            return provider_pb2.UpdateResponse(properties=_packed(_merged(inputs, kept)))
+            return provider_pb2.UpdateResponse(properties=_packed(merged(inputs, kept)))
         with self.cloud.lock:
             try:
                 outputs = self._settle(kind, request.id, inputs)
@@ -124,7 +124,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 if found is not None:
                     api.refuse_deletion(kind, found.outputs, self.cloud)
                 if not _stays_enabled(kind, found):
-                    addon.forget(kind)
+                    addon.forget(kind, found.outputs if found else {})
                     self.cloud.remove(request.id)
             except Refused as refused:
                 return _refuse(context, str(refused))
@@ -154,7 +154,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         """Keep what is asked for, if it is not refused; returns how it looks then."""
         api.refuse(kind, inputs, self.cloud)
         before = self.cloud.find(identifier)
-        outputs = _merged(inputs, {name: compute(inputs) for name, compute in KINDS[kind].outputs.items()})
+        outputs = merged(inputs, {name: compute(inputs) for name, compute in KINDS[kind].outputs.items()})
         addon.follow(kind, before.inputs if before else {}, inputs)
         self.cloud.put(identifier, Kept(kind, inputs, outputs))
         return outputs
@@ -162,7 +162,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
 def serve() -> None:
     """Serve on a free port of loopback, which is printed, until the engine ends this process."""
-    cloud = Cloud(Path(os.environ["AGENT_SANDBOX_OWNER"]) / "standin-gcp.json")
+    own, *others = clusters.kept()
+    cloud = Cloud(own, others)
     server = grpc.server(
         futures.ThreadPoolExecutor(16),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
@@ -190,16 +191,8 @@ def _unknown_outputs(kind: Kind, inputs: Json) -> Json:
     unknown: Json = dict.fromkeys(kind.outputs, UNKNOWN)
     if "controlPlaneEndpointsConfig" in unknown:
         unknown["controlPlaneEndpointsConfig"] = {"dnsEndpointConfig": {"endpoint": UNKNOWN}}
-    return _merged(inputs, unknown)
-
-
-def _merged(inputs: Mapping[str, Any], added: Mapping[str, Any]) -> Json:
-    """`inputs` with what is `added`, at any depth; what is given stays as it is given."""
-    merged = dict(added)
-    for name, value in inputs.items():
-        both = isinstance(value, Mapping) and isinstance(added.get(name), Mapping)
-        merged[name] = _merged(value, added[name]) if both else value
-    return merged
+        unknown["fleet"] = {"membership": UNKNOWN} if "fleet" in inputs else None
+    return merged(inputs, unknown)
 
 
 def _diff_response(paths: list[str], replaces: list[str]) -> Any:

@@ -1,228 +1,125 @@
-"""Every argument that reaches GKE is one that GKE knows: its own REST discovery document says so.
+"""Every argument that reaches Google is one that its API knows: the API's own discovery document says so.
 
-The document ships in google-api-python-client and is independent of pulumi-gcp. Where the provider
-spells something otherwise than the API, RENAMED says how; what the API never sees is in NOT_SENT,
-each with its reason.
+apis.py says which call each resource becomes and where names differ; discovery.py compares.
 """
 
 import inspect
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import googleapiclient
-import pulumi
 import pytest
+import yaml
 
 import components
-from components.gke._cluster import ClusterArgs
+from components.gke._cluster_args import ClusterArgs
 from components.gke._node_pool import NodePoolArgs
+from components.gke.identity import Right
 from local import graph
 from local.paths import CHECKOUT
+from local.standin_gcp.computed import KINDS
+from tests.contract import discovery
+from tests.contract.apis import BUCKET, CALLS, NODE_POOL, Call
+from tests.contract.everything import CLUSTER, EVERYTHING, IDENTITY, POOL
 
-Json = dict[str, Any]
 
-DOCUMENT = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents" / "container.v1.json"
-SCHEMAS: Json = json.loads(DOCUMENT.read_text())["schemas"]
+def _of_google(nodes: list[graph.Node]) -> list[graph.Node]:
+    return [node for node in nodes if node.kind.startswith("gcp:")]
 
-KINDS = {"gcp:container/cluster:Cluster": "Cluster", "gcp:container/nodePool:NodePool": "NodePool"}
-"""The API's schema, by Pulumi's type."""
 
-RENAMED = {
-    "Cluster": {
-        "minMasterVersion": "initialClusterVersion",
-        "nodeLocations": "locations",
-        "enableAutopilot": "autopilot.enabled",
-        "enableShieldedNodes": "shieldedNodes.enabled",
-        "datapathProvider": "networkConfig.datapathProvider",
-        "gatewayApiConfig": "networkConfig.gatewayApiConfig",
-        "clusterAutoscaling": "autoscaling",
-        "clusterAutoscaling.enabled": "autoscaling.enableNodeAutoprovisioning",
-        "clusterAutoscaling.autoProvisioningDefaults": "autoscaling.autoprovisioningNodePoolDefaults",
-        "loggingConfig.enableComponents": "loggingConfig.componentConfig.enableComponents",
-        "monitoringConfig.enableComponents": "monitoringConfig.componentConfig.enableComponents",
-        "monitoringConfig.managedPrometheus": "monitoringConfig.managedPrometheusConfig",
-        "maintenancePolicy.recurringWindow": "maintenancePolicy.window.recurringWindow",
-        "maintenancePolicy.recurringWindow.startTime": "maintenancePolicy.window.recurringWindow.window.startTime",
-        "maintenancePolicy.recurringWindow.endTime": "maintenancePolicy.window.recurringWindow.window.endTime",
-    },
-    "NodePool": {
-        "nodeLocations": "locations",
-        "nodeConfig": "config",
-        "maxPodsPerNode": "maxPodsConstraint.maxPodsPerNode",
-    },
-}
-"""Pulumi's path, and the API's; the longest that fits holds."""
-
-NOT_SENT = {
-    "Cluster": {
-        "project": "a part of the request's address",
-        "location": "a part of the request's address",
-        "deletionProtection": "the provider's own: it refuses to send the deletion",
-        "removeDefaultNodePool": "the provider's own: it deletes the first pool once the cluster is there",
-    },
-    "NodePool": {
-        "project": "a part of the request's address",
-        "location": "a part of the request's address",
-        "cluster": "a part of the request's address",
-    },
-}
-
-CLUSTER: Json = {
-    "project": "my-project",
-    "location": "europe-west4",
-    "network": "network",
-    "subnetwork": "subnetwork",
-    "pods_range": "pods",
-    "services_range": "services",
-    "node_service_account": "nodes@my-project.iam.gserviceaccount.com",
-    "cluster_name": "cluster",
-    "release_channel": "STABLE",
-    "version": "1.36.3-gke.1767000",
-    "private_nodes": True,
-    "authorized_networks": {"office": "203.0.113.0/24"},
-    "secrets_key": "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k",
-    "binary_authorization": True,
-    "agent_sandbox": True,
-    "pod_snapshots": True,
-    "fleet_project": "my-project",
-    "maintenance": {
-        "start_time": "2026-01-03T01:00:00Z",
-        "end_time": "2026-01-03T09:00:00Z",
-        "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU",
-    },
-    "deletion_protection": True,
-    "labels": {"environment": "prod"},
-}
-STANDARD: Json = {**CLUSTER, "zones": ["europe-west4-a"], "system_pool": {"machine_type": "n2-standard-2"}}
-POOL: Json = {
-    "project": "my-project",
-    "location": "europe-west4",
-    "cluster": "cluster",
-    "node_service_account": "nodes@my-project.iam.gserviceaccount.com",
-    "machine_type": "n2-standard-4",
-    "pool_name": "pool",
-    "min_nodes": 1,
-    "max_nodes": 5,
-    "zones": ["europe-west4-a"],
-    "spot": True,
-    "image_streaming": True,
-    "preloaded_images": ["projects/p/global/images/i"],
-    "gvnic": True,
-    "local_ssds": 1,
-    "swap_percent": 20,
-    "disk_gb": 50,
-    "max_pods_per_node": 64,
-    "labels": {"environment": "prod"},
-}
-EVERYTHING: dict[str, tuple[Any, Any, Json]] = {
-    "autopilot": (components.AutopilotCluster, components.AutopilotClusterArgs, CLUSTER),
-    "standard": (components.StandardCluster, components.StandardClusterArgs, STANDARD),
-    "gvisor": (components.GvisorNodePool, components.GvisorNodePoolArgs, {**POOL, "snapshots": True}),
-    "kata": (components.KataNodePool, components.KataNodePoolArgs, POOL),
-}
+def _refused(node: graph.Node) -> list[str]:
+    return [f"{node.key}: {problem}" for problem in discovery.unknown(CALLS[node.kind], node.inputs)]
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
-def test_with_every_argument_set_gke_knows_all_that_is_sent(name: str) -> None:
+def test_with_every_argument_set_google_knows_all_that_is_sent(name: str) -> None:
     component, kind, args = EVERYTHING[name]
-    assert set(inspect.get_annotations(kind)) == set(args), "an argument is missing here"
-    sent = [node for node in graph.of_program(lambda: component("c", args), "test") if node.kind in KINDS]
+    assert set(inspect.get_annotations(kind)) == set(args), "an argument is missing in everything.py"
+    sent = _of_google(graph.of_program(lambda: component("component", args), "test"))
     assert sent
-    assert not [problem for node in sent for problem in _unknown(KINDS[node.kind], node.inputs)]
+    assert not [problem for node in sent for problem in _refused(node)]
 
 
-@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
-def test_gke_knows_all_that_a_stack_sends(stack: str) -> None:
-    sent = [node for node in graph.of_stack(CHECKOUT / f"Pulumi.{stack}.yaml") if node.kind in KINDS]
+def _stacks_on_google() -> list[str]:
+    files = {file.name.split(".")[1]: yaml.safe_load(file.read_text()) for file in CHECKOUT.glob("Pulumi.*.yaml")}
+    return sorted(name for name, content in files.items() if "agent-sandbox:project" in content.get("config", {}))
+
+
+@pytest.mark.parametrize("stack", _stacks_on_google())
+def test_google_knows_all_that_a_stack_sends(stack: str) -> None:
+    sent = _of_google(graph.of_stack(CHECKOUT / f"Pulumi.{stack}.yaml"))
     assert sent
-    assert not [problem for node in sent for problem in _unknown(KINDS[node.kind], node.inputs)]
+    assert not [problem for node in sent for problem in _refused(node)]
 
 
-def test_the_comparison_notices_a_wrong_name_a_wrong_type_and_a_wrong_value() -> None:
-    wrong = {
-        "nodeConfig": {"machineTyp": "n2"},
-        "autoscaling": {"locationPolicy": "SOMEWHERE"},
-        "initialNodeCount": "x",
+def test_every_component_on_gke_is_set_in_full() -> None:
+    on_gke = {
+        each
+        for each in (getattr(components, name) for name in components.__all__)
+        if each.__module__.startswith("components.gke.") and hasattr(components, f"{each.__name__}Args")
     }
-    assert [problem.partition(":")[0] for problem in _unknown("NodePool", wrong)] == [
-        "nodeConfig.machineTyp",
-        "autoscaling.locationPolicy",
-        "initialNodeCount",
-    ]
+    assert on_gke == {component for component, _, _ in EVERYTHING.values()}
 
 
-def test_shared_arguments_are_those_that_the_cases_above_set() -> None:
+def test_shared_and_nested_arguments_are_all_set() -> None:
     assert set(inspect.get_annotations(ClusterArgs)) == set(CLUSTER)
     assert set(inspect.get_annotations(NodePoolArgs)) == set(POOL)
+    assert set(inspect.get_annotations(Right)) == set(IDENTITY["rights"]["files"])
 
 
-@pytest.mark.parametrize(("schema", "path"), [(schema, path) for schema in NOT_SENT for path in NOT_SENT[schema]])
-def test_an_exception_is_one_that_the_api_really_does_not_know(schema: str, path: str) -> None:
-    addressed = NOT_SENT[schema][path] == "a part of the request's address"
-    assert addressed or path not in SCHEMAS[schema]["properties"]
+def test_every_type_that_the_stand_in_takes_has_its_call() -> None:
+    assert set(CALLS) == set(KINDS)
+
+
+WRONG: list[tuple[Call, dict[str, Any], str]] = [
+    (NODE_POOL, {"nodeConfig": {"machineTyp": "n2"}}, "nodeConfig.machineTyp: the API has no such field"),
+    (NODE_POOL, {"autoscaling": {"locationPolicy": "SOMEWHERE"}}, "autoscaling.locationPolicy: 'SOMEWHERE' is not"),
+    (NODE_POOL, {"initialNodeCount": "x"}, "initialNodeCount: 'x' is not integer"),
+    (NODE_POOL, {"initialNodeCount": 1.5}, "initialNodeCount: 1.5 is not integer"),
+    (NODE_POOL, {"config": True}, "config: True is not"),
+    (NODE_POOL, {"selfLink": "x", "status": "RUNNING"}, "status: the API sets it itself"),
+    (CALLS["gcp:compute/subnetwork:Subnetwork"], {"purpose": "PROXY"}, "purpose: 'PROXY' is not"),
+    (CALLS["gcp:compute/subnetwork:Subnetwork"], {"logConfig": {"flowSampling": "0.5"}}, "is not number"),
+    (CALLS["gcp:compute/firewall:Firewall"], {"allows": [{"proto": "tcp"}]}, "allows.proto: the API has no"),
+    (CALLS["gcp:compute/routerNat:RouterNat"], {"logConfig": {"filter": "ERRORS"}}, "logConfig.filter: 'ERRORS' is"),
+    (BUCKET, {"uniformBucketLevelAccess": "yes"}, "uniformBucketLevelAccess: 'yes' is not boolean"),
+    (CALLS["gcp:projects/iAMMember:IAMMember"], {"member": ["a"]}, "member: ['a'] is not string"),
+    (CALLS["gcp:projects/iAMMember:IAMMember"], {"condition": {"cel": "true"}}, "condition.cel: the API has no such"),
+]
+
+
+@pytest.mark.parametrize(("call", "inputs", "expected"), WRONG, ids=[text[:40] for _, _, text in WRONG])
+def test_the_comparison_notices_what_is_wrong(call: Call, inputs: dict[str, Any], expected: str) -> None:
+    assert expected in "\n".join(discovery.unknown(call, inputs))
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_what_is_said_of_a_call_is_so(kind: str) -> None:
+    call = CALLS[kind]
+    assert set(call.address.values()) <= discovery.parameters(call), "the address has other parameters"
+    for ours, theirs in call.renamed.items():
+        assert discovery.definition(call, theirs) is not None, f"the API has no {theirs}"
+        assert discovery.definition(call, ours) is None, f"the API itself has {ours}: no new name is needed"
+    for path in call.not_sent:
+        assert discovery.definition(call, path) is None, f"the API has a {path}"
 
 
 def test_the_api_knows_a_kind_of_sandbox_that_the_provider_does_not_let_through() -> None:
     """When this fails, or the provider takes MICROVM, GvisorNodePool can offer it."""
-    assert set(SCHEMAS["SandboxConfig"]["properties"]["type"]["enum"]) == {"UNSPECIFIED", "GVISOR", "MICROVM"}
+    kinds = discovery.document("container.v1")["schemas"]["SandboxConfig"]["properties"]["type"]["enum"]
+    assert set(kinds) == {"UNSPECIFIED", "GVISOR", "MICROVM"}
 
 
-def _unknown(schema: str, inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Each value that the API has no place for, or not of its type, or not among its choices."""
-    for path, value in _leaves(inputs):
-        if path in NOT_SENT[schema]:
-            continue
-        definition = _definition(SCHEMAS[schema], _renamed(schema, path))
-        if definition is None:
-            yield f"{path}: the API has no such field"
-        elif not _fits(definition, value):
-            yield f"{path}: {value!r} is not {definition.get('enum') or definition.get('type')}"
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for name, each in value.items():
-            yield from _leaves(each, f"{path}.{name}" if path else name)
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for each in value:
-            yield from _leaves(each, path)
-    elif not isinstance(value, pulumi.Output):
-        yield path, value
-
-
-def _renamed(schema: str, path: str) -> str:
-    renamed = RENAMED[schema]
-    for prefix in sorted(renamed, key=len, reverse=True):
-        if path == prefix or path.startswith(f"{prefix}."):
-            return renamed[prefix] + path.removeprefix(prefix)
-    return path
-
-
-def _definition(schema: Json, path: str) -> Json | None:
-    for name in path.split("."):
-        schema = _resolved(schema)
-        if "additionalProperties" in schema:
-            return dict(schema["additionalProperties"])
-        if name not in schema.get("properties", {}):
-            return None
-        schema = schema["properties"][name]
-    return schema
-
-
-def _resolved(schema: Json) -> Json:
-    schema = schema["items"] if schema.get("type") == "array" else schema
-    return SCHEMAS[schema["$ref"]] if "$ref" in schema else schema
-
-
-def _fits(definition: Json, value: Any) -> bool:
-    if definition.get("type") == "array":
-        return isinstance(value, list) and all(_fits(_resolved(definition), each) for each in value)
-    if "enum" in definition:
-        return value in definition["enum"]
-    if definition.get("type") == "boolean":
-        return isinstance(value, bool)
-    if definition.get("type") == "integer" or definition.get("format") in ("int64", "uint64"):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str) if definition.get("type") == "string" else True
+@pytest.mark.parametrize("name", ["multiclusteringress", "multiclusterservicediscovery"])
+def test_a_fleets_features_are_sent_as_gkehub_describes_them(name: str) -> None:
+    schemas = discovery.document("gkehub.v1")["schemas"]
+    (sent,) = [
+        node.inputs
+        for node in graph.of_stack(CHECKOUT / "Pulumi.fleet.yaml")
+        if node.kind == "gcp:gkehub/feature:Feature" and node.inputs["name"] == name
+    ]
+    assert sent["location"] == "global"
+    for field, value in sent.get("spec", {}).items():
+        reference = schemas["CommonFeatureSpec"]["properties"][field]["$ref"]
+        assert set(value) == set(schemas[reference]["properties"])
+        assert value["configMembership"].count("/") == schemas[reference]["properties"]["configMembership"][
+            "description"
+        ].count("/"), "in full, as in its description"

@@ -4,25 +4,15 @@ Judged by the provider's own rules: the schema's ForceNew, in local/standin_gcp/
 """
 
 import inspect
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
+import pulumi
 import pytest
 
 import components
 from local import graph
 from local.standin_gcp import differences
-from tests.contract.test_discovery import CLUSTER, POOL, STANDARD
-
-SNAPSHOTS: dict[str, Any] = {
-    "project": "my-project",
-    "project_number": "123456789012",
-    "workload_pool": "my-project.svc.id.goog",
-    "location": "europe-west4",
-    "bucket": "my-snapshots",
-    "namespace": "sandboxes",
-    "service_account": "python",
-}
+from tests.contract.everything import CLUSTER, POOL, SNAPSHOTS, STANDARD
 
 HARMLESS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "autopilot": (
@@ -52,7 +42,7 @@ HARMLESS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
             "min_nodes": 0,
             "max_nodes": 50,
             "zones": ["europe-west4-b"],
-            "image_streaming": True,
+            "image_streaming": False,
             "swap_percent": 40,
             "disk_gb": 200,
             "gvnic": False,
@@ -66,11 +56,11 @@ HARMLESS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
         {
             "keep": 10,
             "labels": {"a": "b"},
-            "encryption_key": "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k",
-            "delete_with_snapshots": True,
-            "selector": {"app": "x"},
+            "encryption_key": "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/other",
+            "delete_with_snapshots": False,
+            "selector": {"app": "y"},
             "namespace": "others",
-            "service_account": "others",
+            "service_accounts": ["others"],
             "project_number": "210987654321",
             "workload_pool": "other.svc.id.goog",
         },
@@ -114,14 +104,18 @@ KINDS = {
     "gvisor": "gcp:container/nodePool:NodePool",
     "snapshots": "gcp:storage/bucket:Bucket",
 }
+NOT_WITH = {"location": ("secrets_key", "encryption_key", "zones"), "image_streaming": ("preloaded_images",)}
+"""What a change would contradict: a place of its own, or images that need streaming."""
 IGNORED = {"nodeConfig", "initialNodeCount"}
 """What StandardCluster tells the engine to leave alone once the cluster is there."""
 
 
-def _cases(table: dict[str, Any]) -> Iterator[Any]:
-    for name, changes in table.items():
-        for field, value in (changes[2] if isinstance(changes, tuple) else changes).items():
-            yield pytest.param(name, field, value, id=f"{name}-{field}")
+def _cases(table: dict[str, Any]) -> list[Any]:
+    return [
+        pytest.param(name, field, value, id=f"{name}-{field}")
+        for name, changes in table.items()
+        for field, value in (changes[2] if isinstance(changes, tuple) else changes).items()
+    ]
 
 
 def _inputs(name: str, args: dict[str, Any]) -> dict[str, Any]:
@@ -133,8 +127,9 @@ def _inputs(name: str, args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _replaced(name: str, field: str, value: Any) -> list[str]:
-    elsewhere = ("secrets_key", "zones") if field == "location" else ()  # they have a place of their own
-    base = {key: each for key, each in HARMLESS[name][1].items() if key not in elsewhere}
+    without = NOT_WITH.get(field, ())
+    base = {key: each for key, each in HARMLESS[name][1].items() if key not in without}
+    assert base.get(field) != value, "nothing is changed"
     return differences.replacing(KINDS[name], _inputs(name, base), _inputs(name, {**base, field: value}))
 
 
@@ -160,3 +155,13 @@ def test_a_change_that_replaces_is_noticed(name: str, field: str, value: Any) ->
 def test_every_argument_is_one_or_the_other(name: str, kind: type) -> None:
     assert set(HARMLESS[name][2]) | set(REPLACING[name]) == set(inspect.get_annotations(kind))
     assert not set(HARMLESS[name][2]) & set(REPLACING[name])
+
+
+def test_protected_snapshots_still_change_hands() -> None:
+    """A protected right could not be taken from an account that no template runs as any more."""
+    options = pulumi.ResourceOptions(protect=True)
+    nodes = graph.of_program(lambda: components.PodSnapshots("c", cast(Any, SNAPSHOTS), options), "test")
+    assert {node.kind for node in nodes if node.protected} == {
+        "agent-sandbox:index:PodSnapshots",
+        "gcp:storage/bucket:Bucket",
+    }

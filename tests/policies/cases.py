@@ -139,6 +139,18 @@ def route(protocol: str, gateway_class: str = "envoy", timeout: int | None = Non
     return made
 
 
+def fleet_route(protocol: str, *timeouts: int) -> list[Json]:
+    """A Gateway over two clusters; each import has a policy as far as there are timeouts."""
+    made = route(protocol, "gke-l7-cross-regional-internal-managed-mc")
+    names = [f"{SERVICE}-{cluster}" for cluster in ("one", "two")]
+    rules = [{"backendRefs": [{"kind": "ServiceImport", "name": name, "port": 8080}]} for name in names]
+    made[2]["spec"]["rules"] = rules
+    for name, timeout in zip(names, timeouts, strict=False):
+        spec = {"default": {"timeoutSec": timeout}, "targetRef": {"kind": "ServiceImport", "name": name}}
+        made.append(manifest("GCPBackendPolicy", "networking.gke.io/v1", name, spec=spec))
+    return made
+
+
 def ingress(**spec: Any) -> Json:
     backend = {"service": {"name": SERVICE, "port": {"number": 8080}}}
     rules = [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]
@@ -153,6 +165,12 @@ def binding(kind: str, name: str, namespace: str | None = None, of: str = "RoleB
 def egress(*peers: Json, **rule: Any) -> list[Json]:
     rules = [{**({"to": list(peers)} if peers else {}), **rule}]
     return template(networkPolicy={"egress": rules, "ingress": []})
+
+
+def asks_who_it_is(account: str | None, cidr: str = "169.254.169.254/32", port: int = 80) -> list[Json]:
+    """A template whose pods, of an account, reach the metadata server."""
+    rule = {"to": [{"ipBlock": {"cidr": cidr}}], "ports": [{"port": port, "protocol": "TCP"}]}
+    return template("serviceAccountName", account, networkPolicy={"egress": [rule], "ingress": []})
 
 
 def ingress_from(*peers: Json) -> list[Json]:
@@ -442,9 +460,16 @@ CASES: dict[str, Pair] = {
             egress(WAREHOUSE),
             egress(ports=[{"port": 53}]),
             egress({"podSelector": {"matchLabels": {"a": "b"}}}),
+            [*asks_who_it_is("files"), cluster("enableAutopilot", True)],
+            [*asks_who_it_is("files", "169.254.169.252/32", 988), cluster(), nodes(), nodes(of=GVISOR_POOL)],
         ],
         [
             egress(),
+            asks_who_it_is("files"),  # on what cluster?
+            [*asks_who_it_is("default"), cluster("enableAutopilot", True)],
+            [*asks_who_it_is(None), cluster("enableAutopilot", True)],
+            [*asks_who_it_is("files", "169.254.0.0/16"), cluster("enableAutopilot", True)],
+            [*asks_who_it_is("files", port=22), cluster("enableAutopilot", True)],
             egress({"ipBlock": {"cidr": "0.0.0.0/0"}}),
             egress({"ipBlock": {"cidr": "0.0.0.0/0", "except": SEVERAL_EXCEPT[:3]}}),
             egress({"ipBlock": {"cidr": "10.0.0.0/16"}}),
@@ -497,15 +522,20 @@ CASES: dict[str, Pair] = {
         [
             [manifest("Service", name=SERVICE, spec={"type": "LoadBalancer"})],
             [manifest("Service", name=SERVICE, spec={"type": "NodePort"})],
+            [manifest("Service", name=f"{SERVICE}-prod", spec={"type": "LoadBalancer"})],
         ],
     ),
     "tlsTermination": (
-        [route("HTTPS"), [ingress(tls=[{"secretName": "certificate"}])]],
-        [route("HTTP"), [ingress()]],
+        [route("HTTPS"), [ingress(tls=[{"secretName": "certificate"}])], fleet_route("HTTPS", 180, 180)],
+        [route("HTTP"), [ingress()], fleet_route("HTTP", 180, 180)],
     ),
     "backendTimeout": (
-        [route("HTTPS", "gke-l7-rilb", 180)],
-        [route("HTTPS", "gke-l7-rilb", 30), route("HTTPS", "gke-l7-global-external-managed")],
+        [route("HTTPS", "gke-l7-rilb", 180), fleet_route("HTTPS", 180, 180)],
+        [
+            route("HTTPS", "gke-l7-rilb", 30),
+            route("HTTPS", "gke-l7-global-external-managed"),
+            fleet_route("HTTPS", 180),
+        ],
     ),
     # gke-cluster
     "workloadIdentity": (

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from components._blueprint import BlueprintArgs
 from components._egress import DEFAULT, PRIVATE, EgressArgs, dns_fields, egress_rules, ingress_rules
+from components._pods import pod_spec
 
 SECRET = ("10.0.0.1", "100.64.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1", "198.18.0.1", "240.0.0.1")
 
@@ -58,6 +60,16 @@ def test_the_metadata_server_is_opened_by_its_name_alone() -> None:
     assert reaches({"unsafe_metadata_server": True}, "169.254.169.254", 80)
     assert reaches({"unsafe_metadata_server": True}, "169.254.169.252", 988)
     assert not reaches({"unsafe_metadata_server": True}, "169.254.1.1", 80)
+
+
+@pytest.mark.parametrize(("dns", "told"), [("public", True), ("none", True), ("cluster", False), ("cloud-dns", False)])
+def test_who_may_reach_the_metadata_server_finds_it_by_name_whoever_resolves(dns: str, told: bool) -> None:
+    alias = {"ip": "169.254.169.254", "hostnames": ["metadata.google.internal"]}
+    own = {"ip": "203.0.113.1", "hostnames": ["models.example"]}
+    pod = {"containers": [{"name": "main", "image": "registry.example/app:v1"}], "hostAliases": [own]}
+    args: BlueprintArgs = {"namespace": "n", "pod": pod, "egress": {"dns": dns, "unsafe_metadata_server": True}}
+    assert pod_spec(args)["hostAliases"] == [own, *([alias] if told else [])]
+    assert "hostAliases" not in pod_spec({"namespace": "n", "image": "registry.example/app:v1"})
 
 
 @pytest.mark.parametrize(

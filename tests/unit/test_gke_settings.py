@@ -23,6 +23,13 @@ AUTOPILOT: dict[str, Any] = {
 }
 PROD: dict[str, Any] = {**STANDARD, "environment": "prod", "protected": True}
 
+POD: dict[str, Any] = {"containers": [{"name": "sandbox", "image": IMAGE}]}
+
+
+def _template(**more: Any) -> dict[str, Any]:
+    return {"templates": {"python": {"image": IMAGE, **more}}}
+
+
 WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     # where
     (STANDARD, {"project": ""}, "agent-sandbox:project: nothing is given, though the target is standard"),
@@ -140,6 +147,41 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     (
         STANDARD,
+        {"gateway": {"exposure": "internal", "tls": {"certificateMap": "m"}}, "network": {"proxies": "10.9.0.0/24"}},
+        "names a certificate_map, which the class gke-l7-rilb does not read",
+    ),
+    (STANDARD, {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/24"}}}, "though the cluster is in no fleet"),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"us-central1": "10.9.0.0/24"}}, "cluster": {"fleetProject": "my-project"}},
+        "has no range for the stack's region",
+    ),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/28"}}, "cluster": {"fleetProject": "my-project"}},
+        'network.fleetProxies.europe-west4: "10.9.0.0/28" is too small',
+    ),
+    (STANDARD, {"network": {"fleetProxies": {"europe": "10.9.0.0/24"}}}, "which is not a region"),
+    (
+        STANDARD,
+        {"network": {"fleetProxies": {"europe-west4": "10.9.0.0/24", "us-central1": "10.9.0.0/25"}}},
+        "overlaps fleet_proxies.europe-west4",
+    ),
+    (STANDARD, {"network": {"vpc": "projects/p/global/networks/n"}}, "is not a network's name"),
+    (STANDARD, {"name": "Agents"}, "cannot be what Google Cloud's resources are called"),
+    (STANDARD, {"members": ["prod"]}, "is a key of the target fleet"),
+    (STANDARD, {"gateway": {"exposure": "internal"}}, "agent-sandbox:network.proxies: nothing is given"),
+    (
+        STANDARD,
+        {
+            "gateway": {"exposure": "internal"},
+            "network": {"proxies": "10.9.0.0/24"},
+            "router": {"loadBalancers": ["35.191.0.0/16"]},
+        },
+        "lacks the network's proxies",
+    ),
+    (
+        STANDARD,
         {"network": {"nat": False}, "registry": {"mirrors": {}}},
         "though images come from registry.k8s.io",
     ),
@@ -155,6 +197,85 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"identities": {"a": {"impersonate": "sandboxes"}, "b": {"impersonate": "sandboxes"}}},
         "is also impersonated by a",
     ),
+    (
+        STANDARD,
+        {"identities": {"py": {"namespace": "team"}}},
+        'identities.py.namespace: "team" is not one of the names',
+    ),
+    (STANDARD, {"identities": {"default": {}}}, "is the account of whoever names none"),
+    (STANDARD, _template(identity="files"), 'templates.python.identity: "files" is not one of the identities'),
+    (AUTOPILOT, {**_template(identity="fils"), "identities": {"files": {}}}, "Did you mean files?"),
+    (
+        STANDARD,
+        {
+            "templates": {"a": {"image": IMAGE, "identity": "files"}, "python": {"image": IMAGE, "identity": "files"}},
+            "identities": {"files": {}},
+        },
+        'templates.python.identity: "files" is already the identity of templates.a',
+    ),
+    (
+        STANDARD,
+        {
+            **_template(identity="files"),
+            "sandboxes": {"one": {"image": IMAGE, "identity": "files"}},
+            "identities": {"files": {}},
+        },
+        'sandboxes.one.identity: "files" is already the identity of templates.python',
+    ),
+    (
+        STANDARD,
+        {**_template(identity="files", serviceAccount="other"), "identities": {"files": {}}},
+        'templates.python.serviceAccount: "other" is given beside an identity',
+    ),
+    (
+        STANDARD,
+        {
+            "templates": {"python": {"pod": {**POD, "serviceAccountName": "other"}, "identity": "files"}},
+            "identities": {"files": {}},
+        },
+        'templates.python.pod.serviceAccountName: "other" is given beside an identity',
+    ),
+    (
+        STANDARD,
+        {**_template(serviceAccount="files"), "identities": {"files": {}}},
+        "Write identity: files in its place",
+    ),
+    (
+        STANDARD,
+        {**_template(identity="files", egress={"unsafeMetadataServer": False}), "identities": {"files": {}}},
+        "templates.python.egress.unsafeMetadataServer: false is given beside an identity",
+    ),
+    (
+        STANDARD,
+        {
+            **_template(identity="files", namespace="team"),
+            "namespaces": {"team": {}},
+            "warmPools": {},
+            "identities": {"files": {"namespace": "sandboxes"}},
+        },
+        'identities.files.namespace: "sandboxes" is not the namespace of templates.python, team',
+    ),
+    (
+        {"target": "local"},
+        {"templates": {"python": {"image": IMAGE, "identity": "files"}}},
+        "Add it under agent-sandbox:id",
+    ),
+    # snapshots' rights
+    (STANDARD, {"snapshots": {"bucket": "my-snapshots", "namespace": "team"}}, "nowhere to put its policy"),
+    (
+        STANDARD,
+        {"snapshots": {"bucket": "my-snapshots", "namespace": "team"}, "namespaces": {"team": {}}},
+        "snapshots.serviceAccounts: [] names no account",
+    ),
+    (
+        STANDARD,
+        {
+            **_template(identity="files"),
+            "identities": {"files": {}},
+            "snapshots": {"bucket": "my-snapshots", "serviceAccounts": ["default"]},
+        },
+        "leaves out files, which sandboxes run as",
+    ),
     # prod
     (PROD, {"protected": False}, "leaves prod without protection"),
     (PROD, {"cluster": {"deletionProtection": False}}, "cluster.deletionProtection: false leaves prod without"),
@@ -163,6 +284,11 @@ WRONG: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (PROD, {"cluster": {"privateNodes": False}}, "Nodes that run what nobody read would be on the internet"),
     (PROD, {"cluster": {"releaseChannel": "RAPID"}}, "not covered by GKE's service level agreement"),
     (PROD, {"router": {"authorizer": "unsafe-allow-all"}}, "router.authorizer:"),
+    (
+        PROD,
+        {"gateway": {"exposure": "internal"}, "network": {"proxies": "10.9.0.0/24"}},
+        "gateway.tls: nothing is given, though the environment is prod",
+    ),
     (PROD, {"nodePools": {"gvisor": {"spot": True}}}, "end at 30 seconds' notice"),
 ]
 
@@ -198,11 +324,75 @@ def test_one_key_switches_the_add_on_on_and_upstreams_controller_off() -> None:
     assert (managed.release, upstream.release is not None) == (None, True)
 
 
+def test_the_router_lets_in_the_proxies_of_the_stacks_own_gateway() -> None:
+    gateway = {"gateway": {"exposure": "internal"}, "network": {"proxies": "10.9.0.0/24"}}
+    assert "10.9.0.0/24" in settings.parse({**STANDARD, **gateway}).router["load_balancers"]
+    external = {**gateway, "gateway": {"exposure": "external", "tls": {"certificateMap": "m"}}}
+    assert "10.9.0.0/24" not in settings.parse({**STANDARD, **external}).router["load_balancers"]
+
+
 def test_snapshots_switch_their_add_on_on_and_move_the_pool_off_e2() -> None:
     parsed = settings.parse({**STANDARD, "snapshots": {"bucket": "my-snapshots"}}).gke
     assert parsed is not None
     assert parsed.cluster["pod_snapshots"] is True
     assert parsed.pools["gvisor"] == ("gvisor", {**parsed.pools["gvisor"][1], "snapshots": True})
+
+
+FILES: dict[str, Any] = {"identities": {"files": {"rights": {"read": {"role": "roles/storage.objectViewer"}}}}}
+
+
+def test_a_template_that_names_an_identity_runs_as_it_and_reaches_its_tokens() -> None:
+    parsed = settings.parse({**STANDARD, **_template(identity="files"), **FILES})
+    assert parsed.templates["python"] == {
+        "image": IMAGE,
+        "namespace": "sandboxes",
+        "service_account": "files",
+        "egress": {"internet": True, "unsafe_metadata_server": True},
+    }
+    assert parsed.gke is not None
+    assert parsed.gke.identities["files"]["namespace"] == "sandboxes"
+
+
+def test_a_whole_pod_spec_and_a_sandbox_may_name_one_too_and_other_ways_out_stay_as_they_are() -> None:
+    more: dict[str, Any] = {"tools": {"rights": {}}}
+    parsed = settings.parse(
+        {
+            **STANDARD,
+            "templates": {"python": {"pod": POD, "identity": "files", "egress": {"dns": "cluster"}}},
+            "sandboxes": {"one": {"image": IMAGE, "identity": "tools", "unsafeUnmanagedNetwork": True}},
+            "identities": {**FILES["identities"], **more},
+        }
+    )
+    assert parsed.templates["python"]["pod"]["serviceAccountName"] == "files"
+    assert parsed.templates["python"]["egress"] == {"dns": "cluster", "unsafe_metadata_server": True}
+    assert parsed.sandboxes["one"].get("service_account") == "tools"
+    assert "egress" not in parsed.sandboxes["one"]
+
+
+def test_an_identity_lives_where_the_template_does_that_names_it() -> None:
+    parsed = settings.parse(
+        {**STANDARD, **_template(identity="files", namespace="team"), **FILES, "namespaces": {"team": {}}}
+    )
+    assert parsed.gke is not None
+    assert parsed.gke.identities["files"]["namespace"] == "team"
+
+
+@pytest.mark.parametrize(
+    ("templates", "accounts"),
+    [
+        ({"python": {"image": IMAGE}}, ["default"]),
+        ({"python": {"image": IMAGE, "identity": "files"}}, ["files"]),
+        ({"python": {"image": IMAGE, "identity": "files"}, "node": {"image": IMAGE}}, ["default", "files"]),
+        ({"python": {"image": IMAGE, "serviceAccount": "own"}, "k": {"image": IMAGE, "runtime": "kata-clh"}}, ["own"]),
+    ],
+)
+def test_snapshots_are_for_the_accounts_that_the_templates_run_as(templates: Any, accounts: list[str]) -> None:
+    pools = {"gvisor": {}, "kata": {"runtime": "kata"}}
+    content = {**STANDARD, "nodePools": pools, "templates": templates, **FILES, "snapshots": {"bucket": "my-snapshots"}}
+    parsed = settings.parse(content).gke
+    assert parsed is not None
+    assert parsed.snapshots is not None
+    assert parsed.snapshots["service_accounts"] == accounts
 
 
 def test_a_stack_file_that_pulumi_has_written_again_says_the_same(tmp_path: Any) -> None:

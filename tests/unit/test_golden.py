@@ -15,7 +15,7 @@ from local.paths import CHECKOUT
 FOLDER = CHECKOUT / "tests" / "golden"
 
 
-@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod", "prod-us", "fleet"])
 def test_a_stack_is_what_its_picture_shows(stack: str) -> None:
     picture = graph.as_text(graph.of_stack(CHECKOUT / f"Pulumi.{stack}.yaml"))
     file = FOLDER / f"{stack}.txt"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.standin_gcp import addon, api, differences, validation
+from local.standin_gcp import addon, api, computed, controllers, differences, validation
 from local.standin_gcp.cloud import Cloud, Kept, Refused
 from local.standin_gcp.computed import KINDS
 
@@ -54,7 +54,26 @@ def _put(cloud: Cloud, kind: str, inputs: dict[str, Any]) -> None:
     cloud.put(f"{kind} {inputs.get('name', inputs.get('service'))}", Kept(kind, inputs, inputs))
 
 
+PROXIES: dict[str, Any] = {
+    **PROJECT,
+    "name": "proxies",
+    "network": "n",
+    "region": "europe-west4",
+    "ipCidrRange": "10.9.0.0/26",
+    "purpose": "REGIONAL_MANAGED_PROXY",
+    "role": "ACTIVE",
+}
+FEATURE = api.FEATURE
+INGRESS: dict[str, Any] = {
+    **PROJECT,
+    "name": "multiclusteringress",
+    "spec": {"multiclusteringress": {"configMembership": "projects/p/locations/europe-west4/memberships/c"}},
+}
+AGENT = "serviceAccount:service-1@gcp-sa-multiclusteringress.iam.gserviceaccount.com"
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    (FEATURE, INGRESS, "gkehub.googleapis.com has not been used in project p"),
+    ("gcp:projects/iAMMember:IAMMember", {**PROJECT, "member": AGENT}, "does not exist"),
+    (SUBNETWORK, {**PROXIES, "ipCidrRange": "10.9.0.0/28"}, "is smaller than a /26"),
     (CLUSTER, {**GKE, "project": "q"}, "container.googleapis.com has not been used in project q"),
     (SUBNETWORK, {**SUBNET, "name": "t", "network": "m"}, "'networks/m' was not found"),
     (SUBNETWORK, {**SUBNET, "name": "t"}, "conflicts with existing subnetwork s"),
@@ -177,3 +196,79 @@ def test_what_it_keeps_outlives_it(tmp_path: Path) -> None:
     again = Cloud(file)
     assert [each.inputs for each in again.all(NETWORK)] == [{"name": "n"}]
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_region_has_one_active_subnet_of_proxies(cloud: Cloud) -> None:
+    api.refuse(SUBNETWORK, PROXIES, cloud)
+    _put(cloud, SUBNETWORK, PROXIES)
+    another = {**PROXIES, "name": "more", "ipCidrRange": "10.10.0.0/26"}
+    with pytest.raises(Refused, match="proxies is already the active subnetwork"):
+        api.refuse(SUBNETWORK, another, cloud)
+    api.refuse(SUBNETWORK, {**another, "purpose": "GLOBAL_MANAGED_PROXY"}, cloud)
+
+
+def test_a_regional_gateway_gets_its_address_once_there_are_proxies(cloud: Cloud) -> None:
+    gateway = {"metadata": {"name": "g", "generation": 2}, "spec": {"gatewayClassName": "gke-l7-rilb"}}
+    found = controllers.status(gateway, cloud)
+    assert found["addresses"] == []
+    assert "proxy-only subnetwork is required" in found["conditions"][1]["message"]
+    _put(cloud, SUBNETWORK, PROXIES)
+    found = controllers.status(gateway, cloud)
+    assert found["addresses"][0]["value"].startswith("10.0.15.")
+    assert {each["status"] for each in found["conditions"]} == {"True"}
+    assert {each["observedGeneration"] for each in found["conditions"]} == {2}
+
+
+def test_a_global_gateway_needs_no_proxies(cloud: Cloud) -> None:
+    spec = {"gatewayClassName": "gke-l7-global-external-managed"}
+    found = controllers.status({"metadata": {"name": "g", "generation": 1}, "spec": spec}, cloud)
+    assert found["addresses"][0]["value"].startswith("203.0.113.")
+
+
+def test_a_fleets_features_need_their_apis_and_a_member_to_hold_the_gateways(cloud: Cloud) -> None:
+    service = "gcp:projects/service:Service"
+    _put(cloud, service, {**PROJECT, "service": "gkehub.googleapis.com"})
+    with pytest.raises(Refused, match=r"multiclusteringress\.googleapis\.com is not enabled"):
+        api.refuse(FEATURE, INGRESS, cloud)
+    _put(cloud, service, {**PROJECT, "service": "multiclusteringress.googleapis.com"})
+    with pytest.raises(Refused, match="memberships/c does not exist in the fleet of p"):
+        api.refuse(FEATURE, INGRESS, cloud)
+    joined = {**GKE, "fleet": {"project": "p"}}
+    cloud.put("c", Kept(CLUSTER, joined, {**joined, "fleet": computed.KINDS[CLUSTER].outputs["fleet"](joined)}))
+    api.refuse(FEATURE, INGRESS, cloud)
+    _put(cloud, FEATURE, INGRESS)
+    api.refuse("gcp:projects/iAMMember:IAMMember", {**PROJECT, "member": AGENT}, cloud)
+
+
+def test_a_cross_regional_gateway_needs_features_proxies_everywhere_and_imports(cloud: Cloud) -> None:
+    regions = ("europe-west4", "us-central1")
+    addresses = [{"type": f"networking.gke.io/ephemeral-ipv4-address/{each}", "value": each} for each in regions]
+    spec = {"gatewayClassName": "gke-l7-cross-regional-internal-managed-mc", "addresses": addresses}
+    gateway = {"metadata": {"name": "g", "generation": 1}, "spec": spec}
+
+    def why() -> str:
+        return str(controllers.status(gateway, cloud)["conditions"][1]["message"])
+
+    assert "not enabled in the fleet" in why()
+    for name in ("multiclusteringress", "multiclusterservicediscovery"):
+        _put(cloud, FEATURE, {**PROJECT, "name": name})
+    of_fleet = {**PROXIES, "purpose": "GLOBAL_MANAGED_PROXY"}
+    _put(cloud, SUBNETWORK, {**of_fleet, "name": "here"})
+    assert "proxy-only subnetwork is required" in why(), "one of the two regions has none"
+    _put(cloud, SUBNETWORK, {**of_fleet, "name": "there", "region": "us-central1"})
+    assert why() == ""
+    assert len(controllers.status(gateway, cloud)["addresses"]) == 2
+    lost = controllers.status(gateway, cloud, ["sandbox-router-svc-one"])
+    assert "no ServiceImport sandbox-router-svc-one" in lost["conditions"][1]["message"]
+
+
+def test_other_stacks_of_the_same_project_share_its_google_cloud(tmp_path: Path) -> None:
+    first = Cloud(tmp_path / "first.json")
+    first.put("projects/p/global/networks/n", Kept(NETWORK, {**PROJECT, "name": "n"}, {"name": "n"}))
+    second = Cloud(tmp_path / "second.json", [tmp_path / "first.json"])
+    second.project = "p"
+    assert [each.outputs["name"] for each in second.all(NETWORK)] == ["n"]
+    assert second.is_taken("projects/p/global/networks/n")
+    assert second.find("projects/p/global/networks/n") is None, "what is another's is not its to change"
+    second.project = "q"
+    assert list(second.all(NETWORK)) == []

@@ -47,4 +47,4 @@ def test_a_stack_without_a_file_lists_those_that_there_are(capsys: pytest.Captur
     assert commands.main(["status", "--stack", "moon"]) == 1
     said = capsys.readouterr().err
     assert "There is no stack file Pulumi.moon.yaml" in said
-    assert "existing, local" in said
+    assert "existing, fleet, local" in said
