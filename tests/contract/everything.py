@@ -63,6 +63,8 @@ NETWORK: Json = {
     "pods": "10.4.0.0/14",
     "services": "10.8.0.0/20",
     "proxies": "10.9.0.0/24",
+    "fleet_proxies": {"europe-west4": "10.10.0.0/23"},
+    "vpc": "shared",
     "nat": True,
     "flow_logs": 0.5,
 }
@@ -98,6 +100,11 @@ SNAPSHOTS: Json = {
     "delete_with_snapshots": True,
     "labels": LABELS,
 }
+FLEET: Json = {
+    "project": "my-project",
+    "project_number": "123456789012",
+    "config_membership": "projects/my-project/locations/europe-west4/memberships/cluster",
+}
 
 EVERYTHING: dict[str, tuple[Any, Any, Json]] = {
     "services": (
@@ -114,5 +121,6 @@ EVERYTHING: dict[str, tuple[Any, Any, Json]] = {
     "kata": (components.KataNodePool, components.KataNodePoolArgs, POOL),
     "identity": (components.SandboxIdentity, components.SandboxIdentityArgs, IDENTITY),
     "snapshots": (components.PodSnapshots, components.PodSnapshotsArgs, SNAPSHOTS),
+    "fleet": (components.Fleet, components.FleetArgs, FLEET),
 }
 """By a name for the test: the component, its arguments' type, and every argument."""
