@@ -2,7 +2,9 @@
 # Variables: STACK for up, preview, destroy, down and status, NODE for up, preview, doctor and toolchain, COUNT and
 # POOL for claim, VERSION and FROM for release, ARGS for anything that `python -m local COMMAND --help` lists.
 
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiled Python is kept where the tools are: the checkout stays as it is, and every command starts half a second sooner.
+export PYTHONPYCACHEPREFIX := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/agent-sandbox-pulumi/bytecode
+export PYTHONDONTWRITEBYTECODE :=
 MAKEFLAGS += --no-print-directory
 
 python = "$$(python3 local/bootstrap.py)"

@@ -24,7 +24,7 @@ from pulumi import automation
 
 from local import processes, standin_gcp
 from local.console import Failure, Step
-from local.paths import CHECKOUT, State
+from local.paths import CACHE, CHECKOUT, State
 from local.toolchain import Toolchain
 
 POLICIES = CHECKOUT / "policies"
@@ -192,7 +192,8 @@ def environment(state: State, toolchain: Toolchain) -> dict[str, str]:
         "PULUMI_HOME": str(_home(state)),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"),  # as in the Makefile, and so the next
+        "PYTHONDONTWRITEBYTECODE": "",
     }
 
 
