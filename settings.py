@@ -33,8 +33,7 @@ from components import (
     SandboxWarmPoolArgs,
 )
 from components._arguments import arguments, find_problems, to_arguments
-from components._checks import dns_label, one_of
-from components._formats import matches
+from components._checks import dns_label, matches, one_of
 from identities import SandboxEntry, TemplateEntry, identity_defaults, identity_problems, without_identity
 from local.paths import CHECKOUT, State
 from sandbox_defaults import broken_references, sandbox_defaults

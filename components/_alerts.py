@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NotRequired, TypedDict
 
 from components._arguments import arguments
-from components._checks import between, dns_label, duration
-from components._formats import at_least
+from components._checks import at_least, between, dns_label
+from components._formats import duration
 
 Rule = Mapping[str, Any]
 

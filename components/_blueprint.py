@@ -10,20 +10,9 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components._arguments import arguments
-from components._checks import (
-    amount,
-    between,
-    dns_label,
-    dns_labels,
-    each,
-    environment,
-    one_of,
-    pinned_image,
-    pod_metadata,
-    quantities,
-    quantity,
-)
+from components._checks import between, dns_label, dns_labels, each, environment, one_of, pod_metadata
 from components._egress import EgressArgs, PeerArgs
+from components._formats import amount, pinned_image, quantities, quantity
 from components._hardening import contradictions
 from components._kubernetes import LIMITS
 from components._runtimes import RUNTIMES

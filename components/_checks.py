@@ -1,9 +1,11 @@
-"""Checks that several components' arguments share. Each tells what is wrong, and what follows and helps."""
+"""Checks of numbers, choices, names and lists that several components share; _formats.py has those of written values.
 
+Each tells what is wrong, and what follows and helps.
+"""
+
+import math
 import re
 from collections.abc import Iterable
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from components._arguments import Check, show, similar
@@ -11,15 +13,6 @@ from components._arguments import Check, show, similar
 Finding = tuple[str, str] | None
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_QUANTITY = re.compile(r"(\d+(\.\d+)?|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e\d+)?")
-_UNITS = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)},
-}
-_DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h))+")
-_IMAGE = re.compile(r"(?P<repository>[^@\s]+?)(:(?P<tag>\w[\w.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?")
 
 
 def between(least: int, most: int, consequence: str) -> Check:
@@ -29,6 +22,17 @@ def between(least: int, most: int, consequence: str) -> Check:
         if least <= value <= most:
             return None
         return f"is not between {least} and {most}", f"{consequence} Choose a number from {least} to {most}."
+
+    return check
+
+
+def at_least(least: float, consequence: str) -> Check:
+    """A number not below `least`; NaN and infinity are none."""
+
+    def check(value: float) -> Finding:
+        if math.isfinite(value) and value >= least:
+            return None
+        return f"is not {least:g} or more", f"{consequence} Choose a number from {least:g} up."
 
     return check
 
@@ -50,65 +54,21 @@ def dns_label(value: str) -> Finding:
     return "is not a name that Kubernetes takes", remedy
 
 
-def pinned_image(value: str) -> Finding:
-    """A container image with a tag that does not move, or a digest."""
-    match = _IMAGE.fullmatch(value)
-    if match is None:
-        return (
-            "is not an image reference",
-            "Nothing could be pulled. Write registry/repository:tag.",
-        )
-    if match["digest"]:
+def dns_name(value: str) -> Finding:
+    """A host or domain name: labels with dots between them."""
+    if len(value) <= 253 and not any(dns_label(label) for label in value.split(".")):
         return None
-    moving = "What runs would change under an unchanged stack. Name a release's tag, or a digest (@sha256:...)."
-    if match["tag"] is None:
-        return "has neither a tag nor a digest, so it means latest", moving
-    if match["tag"].startswith("latest"):
-        return "has a tag that moves", moving
-    return None
+    return "is not a domain name", "Nothing would resolve. Use lowercase letters, digits, inner dashes and dots."
 
 
-def quantity(value: str) -> Finding:
-    """A Kubernetes quantity, as in 250m, 512Mi or 2."""
-    if _QUANTITY.fullmatch(value):
-        return None
-    return (
-        "is not a quantity",
-        "The API server would refuse it. Write a number with a unit, as in 250m (CPU) or 512Mi (memory).",
-    )
+def matches(pattern: str, wrong: str, remedy: str) -> Check:
+    """A text that is wholly what the regular expression `pattern` describes."""
+    compiled = re.compile(pattern)
 
+    def check(value: str) -> Finding:
+        return None if compiled.fullmatch(value) else (wrong, remedy)
 
-def quantities(value: dict[str, Any]) -> Finding:
-    """A map whose plain values are quantities."""
-    for name, each in value.items():
-        if isinstance(each, str) and (found := quantity(each)):
-            return f"holds {name}: {each}, which {found[0]}", found[1]
-    return None
-
-
-def amount(value: str) -> Decimal:
-    """What a quantity amounts to, in its base unit."""
-    number, unit = re.fullmatch(r"([\d.]+)(.*)", value).groups()  # type: ignore[union-attr]  # `quantity` has seen it
-    if unit.startswith("e"):
-        return Decimal(number + unit)
-    return Decimal(number) * _UNITS[unit]
-
-
-def duration(value: str) -> Finding:
-    """A Go duration, as in 180s or 5m."""
-    if _DURATION.fullmatch(value):
-        return None
-    return "is not a duration", "The program would not start. Write a number with a unit, as in 180s or 5m."
-
-
-def timestamp(value: str) -> Finding:
-    """An RFC 3339 time, as in 2027-01-31T12:00:00Z."""
-    try:
-        if datetime.fromisoformat(value).tzinfo is not None:
-            return None
-    except ValueError:
-        pass
-    return "is not a time with a time zone", "The API server would refuse it. Write it as 2027-01-31T12:00:00Z."
+    return check
 
 
 def environment(value: dict[str, Any]) -> Finding:
@@ -134,6 +94,13 @@ def each(check: Check) -> Check:
 
 dns_labels = each(dns_label)
 """Names, as a list or as a map's keys."""
+
+
+def some_dns_labels(value: list[Any]) -> Finding:
+    """Names as in dns_label, and at least one of them."""
+    if not value:
+        return "is empty", "It would let nobody in. Name at least one, or leave it out."
+    return dns_labels(value)
 
 
 def pod_metadata(value: dict[str, Any]) -> Finding:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
 from components._arguments import arguments
-from components._checks import between, duration, one_of
+from components._checks import at_least, between, dns_name, one_of
 from components._flags import written
-from components._formats import at_least, dns_name, positive_duration
+from components._formats import duration, positive_duration
 
 OWN_FLAGS = (
     "leader-elect",

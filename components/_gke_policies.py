@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 from components._arguments import arguments
-from components._checks import between
-from components._formats import dns_name
+from components._checks import between, dns_name
 from components._kubernetes import Manifest
 
 API = "networking.gke.io/v1"

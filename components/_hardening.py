@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components._checks import amount, pinned_image
+from components._formats import amount, pinned_image
 from components._kubernetes import LIMITS, REQUESTS, restricted_container, restricted_pod
 from components._runtimes import Runtime
 

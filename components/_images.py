@@ -5,8 +5,7 @@ from typing import Any, cast
 
 import pulumi
 
-from components._checks import Finding
-from components._formats import matches
+from components._checks import Finding, matches
 
 image_digest = matches(
     r"sha256:[0-9a-f]{64}", "is not a digest", "Nothing could be pulled. Write sha256: and 64 hexadecimal digits."

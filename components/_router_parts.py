@@ -6,8 +6,8 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components._arguments import arguments
-from components._checks import Finding, between, dns_label, one_of
-from components._formats import cidr, dns_name
+from components._checks import Finding, between, dns_label, dns_name, one_of
+from components._formats import cidr
 
 MTLS_MODES = ("off", "optional", "required")
 LEAST_SECRET = 32

@@ -10,7 +10,8 @@ import pulumi
 
 from components._arguments import arguments, require_valid
 from components._blueprint import VolumeClaimArgs
-from components._checks import between, dns_label, dns_labels, environment, one_of, pod_metadata, timestamp
+from components._checks import between, dns_label, dns_labels, environment, one_of, pod_metadata
+from components._formats import timestamp
 from components._kubernetes import EXTENSIONS_API, MANAGED_BY, KubernetesObject, wait_for
 from components._pods import claim_template
 

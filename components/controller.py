@@ -11,11 +11,11 @@ import pulumi
 
 from components import _upstream
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label, one_of, pinned_image, quantities
+from components._checks import between, dns_label, matches, one_of, some_dns_labels
 from components._controller_flags import OWN_FLAGS, PROFILES, ControllerTuning, flag_of, flags
 from components._fairness import ApiFairnessArgs, fairness
 from components._flags import extra_flags_problem
-from components._formats import matches, some_dns_labels
+from components._formats import pinned_image, quantities
 from components._images import chosen_image, image_digest, image_registry
 from components._kubernetes import (
     MANAGED_BY,

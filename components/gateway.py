@@ -12,8 +12,8 @@ import pulumi
 
 from components import _gateway_objects
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label, one_of
-from components._formats import dns_name, matches, positive_duration, seconds, some_dns_labels
+from components._checks import between, dns_label, dns_name, matches, one_of, some_dns_labels
+from components._formats import positive_duration, seconds
 from components._gke_policies import (
     CLASSES,
     CROSS_REGIONAL,

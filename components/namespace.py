@@ -10,7 +10,8 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components._arguments import ArgumentError, Problem, arguments, require_valid
-from components._checks import amount, between, dns_label, one_of, pod_metadata, quantities
+from components._checks import between, dns_label, one_of, pod_metadata
+from components._formats import amount, quantities
 from components._kubernetes import (
     LIMITS,
     MANAGED_BY,

@@ -11,8 +11,8 @@ import pulumi
 
 from components import _router_objects
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label, duration, one_of, pinned_image, quantities
-from components._formats import at_least, cidrs, dns_name, positive_duration, some_dns_labels
+from components._checks import at_least, between, dns_label, dns_name, one_of, some_dns_labels
+from components._formats import cidrs, duration, pinned_image, positive_duration, quantities
 from components._images import image_digest, image_registry
 from components._kubernetes import SYSTEM_NAMESPACE, KubernetesObject
 from components._router_flags import consistent

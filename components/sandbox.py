@@ -10,7 +10,8 @@ import pulumi
 
 from components._arguments import arguments, require_valid
 from components._blueprint import BlueprintArgs
-from components._checks import one_of, timestamp
+from components._checks import one_of
+from components._formats import timestamp
 from components._kubernetes import MANAGED_BY, SANDBOX_API, KubernetesObject, network_policy, wait_for
 from components._pods import blueprint, network_rules
 

@@ -10,7 +10,8 @@ from typing import Any, NotRequired, TypedDict
 import pulumi
 
 from components._arguments import arguments, require_valid
-from components._checks import between, dns_label, one_of, quantity
+from components._checks import between, dns_label, one_of
+from components._formats import quantity
 from components._kubernetes import EXTENSIONS_API, MANAGED_BY, KubernetesObject, Manifest, wait_for
 
 MOST = 10_000
