@@ -108,7 +108,7 @@ def _up(options: argparse.Namespace) -> int:
     stack = check_settings(options.config_file, options.stack)
     on_standin = is_on_google(stack)
     if members := _members(options):
-        return _join(options, members)
+        return _join(options, stack.fleet, members)
     with alone(state):
         node = nodes.of(state, options.node)
         tools = get_ready(state, node, stack)
@@ -138,7 +138,7 @@ def _members(options: argparse.Namespace) -> dict[str, State]:
     return standin_gcp.members_of(options.config_file or CHECKOUT / f"Pulumi.{options.stack}.yaml")
 
 
-def _join(options: argparse.Namespace, members: Mapping[str, State]) -> int:
+def _join(options: argparse.Namespace, fleet: Any, members: Mapping[str, State]) -> int:
     """A fleet's stack, over the clusters that stand in for its members'."""
     from local.engine import Engine
 
@@ -156,7 +156,7 @@ def _join(options: argparse.Namespace, members: Mapping[str, State]) -> int:
         if planned.changed:
             with step("update") as progress:
                 progress.outcome = _summary(engine.up(progress, len(planned.changed), options.refresh).changes)
-    _print_status(_of_stack(options))
+    _print_status(_of_fleet(options.stack, fleet))
     return 0
 
 
@@ -335,6 +335,17 @@ def _of_checkout(kubeconfig: Path | None = None) -> status.Status:
     return status.of_local(state, ControlPlane(state, Toolchain({})))
 
 
+def _of_fleet(name: str, fleet: Any) -> status.Status:
+    """The stand-ins for the clusters that a fleet's stack joins."""
+    from local import status_gke
+
+    members = {member: State.of_checkout(member).kubeconfig for member in fleet.members}
+    if not any(each.exists() for each in members.values()):
+        way = f"start the stand-ins of {', '.join(members)}, then: make up STACK={name}"
+        return status.Status([status.Check("deployment", False, f"no member is up here; {way}")])
+    return status_gke.of_fleet(fleet, members)
+
+
 def _of_stack(options: argparse.Namespace) -> status.Status:
     """The platform on the cluster that a stack file is for: the one that it names, or the stand-in's."""
     import settings
@@ -346,11 +357,7 @@ def _of_stack(options: argparse.Namespace) -> status.Status:
     if stack.target == "local":
         return _of_checkout(options.kubeconfig)
     if stack.fleet:
-        members = {name: State.of_checkout(name).kubeconfig for name in stack.fleet.members}
-        if not any(each.exists() for each in members.values()):
-            way = f"start the stand-ins of {', '.join(members)}, then: make up STACK={options.stack}"
-            return status.Status([status.Check("deployment", False, f"no member is up here; {way}")])
-        return status_gke.of_fleet(stack.fleet, members)
+        return _of_fleet(options.stack, stack.fleet)
     kubeconfig = Path(stack.kubeconfig).expanduser() if stack.kubeconfig else None
     if stack.gke:
         kubeconfig = options.kubeconfig or State.of_checkout(options.stack).kubeconfig

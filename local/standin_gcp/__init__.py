@@ -41,8 +41,10 @@ NOTICE = (
 
 
 def members_of(stack_file: Path) -> dict[str, State]:
-    """The states of the stacks that a fleet's stack file joins, by the stack's name; none for another stack file."""
-    content = yaml.safe_load(stack_file.read_text()) or {}
+    """The states of the stacks that a fleet's stack file joins, by the stack's name; none for another stack file, or
+    for a program's stack that has none yet.
+    """
+    content = (yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None) or {}
     listed = (content.get("config") or {}).get("agent-sandbox:members") or []
     names = json.loads(listed) if isinstance(listed, str) else listed
     return {name_of(each): State.of_checkout(name_of(each)) for each in names}

@@ -32,7 +32,17 @@ SHELL = ("export", "chmod", "python3", "hello/bin/pip", "hello/bin/python", "dat
 
 GCLOUD = {
     "auth application-default login": set[str](),
+    "certificate-manager certificates create": {
+        "--domains",
+        "--dns-authorizations",
+        "--location",
+        "--project",
+        "--scope",
+    },
+    "certificate-manager dns-authorizations create": {"--domain", "--location", "--project"},
+    "certificate-manager dns-authorizations describe": {"--location", "--project", "--format"},
     "components install": set[str](),
+    "compute ssl-policies create": {"--profile", "--min-tls-version", "--region", "--global", "--project"},
     "container clusters update": {
         "--project",
         "--location",
@@ -56,7 +66,7 @@ GCLOUD = {
 """Commands and flags that the Google Cloud CLI's reference lists, of those that the guide uses."""
 HELM = {"install": {"--namespace", "--set", "--kubeconfig"}}
 
-WITHOUT_VALUE = ("--path", "--all", "--show-secrets", "--yes", "--version", "--preserve-config")
+WITHOUT_VALUE = ("--path", "--all", "--show-secrets", "--yes", "--version", "--preserve-config", "--create", "--global")
 
 Command = list[str]
 SUBSTITUTION = r"\$\(((?:[^()]|\([^()]*\))*)\)"
@@ -216,11 +226,11 @@ def test_a_stack_file_is_not_encrypted_with_somebodys_key(stack: str) -> None:
 
 
 def test_what_the_guide_sets_is_what_the_stack_reads(tmp_path: Path) -> None:
-    """Each `pulumi stack init`, `config set` and `stack rm`, typed in the guide's order."""
+    """Each command that makes a stack or sets its configuration, and `stack rm`, typed in the guide's order."""
     project = tmp_path / "project"
     project.mkdir()
-    for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
-        shutil.copy(CHECKOUT / name, project)
+    for file in CHECKOUT.glob("Pulumi*.yaml"):
+        shutil.copy(file, project)
     state = State(tmp_path / "state")
     state.backend.mkdir(parents=True)
     variables = {"STACK": "dev", "PROJECT": "my-own-project", "REGION": "us-central1"}
@@ -230,7 +240,7 @@ def test_what_the_guide_sets_is_what_the_stack_reads(tmp_path: Path) -> None:
     for script in [*BLOCKS, *re.findall(r"`(pulumi config set [^`]+)`", GUIDE)]:
         for line in script.splitlines():
             command = line.partition(" && ")[0].partition("   #")[0]
-            if re.match(r"pulumi (stack init|config set) ", command):
+            if re.match(r"pulumi (stack init|stack select --create|config set) ", command):
                 shell = ["bash", "-ec", f"{command} --non-interactive"]
                 ended = subprocess.run(shell, cwd=project, env=typed, capture_output=True, text=True, check=False)
                 assert ended.returncode == 0, f"{command}\n{ended.stderr}"
