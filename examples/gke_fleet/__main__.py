@@ -7,11 +7,12 @@ Before the first `pulumi up`: `pulumi config set project YOUR-PROJECT`. A cluste
 import pulumi
 
 import components
+from components.gke.fleet import APIS
 
 project = pulumi.Config().get("project", "my-project")
 region = "europe-west4"
 
-services = components.ProjectServices("services", {"project": project, "services": ["gkehub.googleapis.com"]})
+services = components.ProjectServices("services", {"project": project, "services": list(APIS)})
 enabled = pulumi.ResourceOptions(depends_on=[services])
 network = components.Network("agents", {"project": project, "region": region}, enabled)
 nodes = components.NodeIdentity("agents-nodes", {"project": project}, enabled)
