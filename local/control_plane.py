@@ -170,7 +170,7 @@ class ControlPlane:
                 file.unlink()
 
     def _wait_until_ready(self) -> None:
-        """Wait until the API server is ready and serves every kind that was declared before it last ended.
+        """Wait until all components run, and the API server serves every kind that was declared before it last ended.
 
         It calls itself ready a moment before that, and a provider that starts in this moment holds on to
         what it saw.
@@ -183,6 +183,14 @@ class ControlPlane:
                     raise Failure(f"{name} has ended: {self._last_words(name)}\n  See `make logs`. {WAY_OUT}")
             if time.monotonic() > deadline:
                 raise Failure(f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`. {WAY_OUT}")
+            time.sleep(0.1)
+        while missing := sorted(
+            set(COMPONENTS) - set(self.running())
+        ):  # a moment after it was started, one has no name
+            if time.monotonic() > deadline:
+                raise Failure(
+                    f"{missing[0]} does not run: {self._last_words(missing[0])}\n  See `make logs`. {WAY_OUT}"
+                )
             time.sleep(0.1)
 
     def _serves_declared_kinds(self, api: Api) -> bool:

@@ -211,13 +211,16 @@ def test_a_stopped_etcd_id_that_belongs_to_another_program_now_misleads_nobody(d
     tools = toolchain.ensure()
     control_plane = bring_up_cluster(deployment.state, tools)
     deployment.process("kube-scheduler").kill()
-    with subprocess.Popen(["sleep", "300"]) as stranger:
+    stranger = subprocess.Popen(["sleep", "300"])
+    try:
         (control_plane.folder / "pids" / "kube-scheduler.pid").write_text(str(stranger.pid))
         bring_up_cluster(deployment.state, tools)
         assert "kube-scheduler" in ControlPlane(deployment.state, tools).running()
         deployment.run("down")
         assert stranger.poll() is None
+    finally:
         stranger.kill()
+        stranger.wait()
 
 
 def test_two_deployments_run_side_by_side(deployment: Deployment, platform: Deployment) -> None:
