@@ -447,10 +447,12 @@ def test_every_metric_of_alerts_and_dashboard_is_one_that_the_programs_expose(
     def missing() -> set[str]:
         return used - scraped(cluster, "agent-sandbox-controller") - scraped(cluster, "sandbox-router")
 
-    # How long a claim took is counted a moment after the claim says that it is ready.
-    deadline = time.monotonic() + 30
-    while missing() != CERT_MANAGERS and time.monotonic() < deadline:
-        time.sleep(0.5)
+    # The controller loses the time of a claim that is ready before its first look at it is written down: another one.
+    for number in range(10):
+        if missing() == CERT_MANAGERS:
+            break
+        claim_one(cluster, f"again-{number}")
+        time.sleep(1)
     assert missing() == CERT_MANAGERS
     for metric in CERT_MANAGERS:
         assert metric.removeprefix("certmanager_") in cert_managers_source()
@@ -463,6 +465,14 @@ CERT_MANAGERS = {"certmanager_certificate_expiration_timestamp_seconds"}
 def cert_managers_source() -> str:
     folder = building.module_folder(SOURCES / "foreign-kinds", "github.com/cert-manager/cert-manager")
     return "".join(file.read_text() for file in (folder / "pkg" / "metrics").rglob("*.go"))
+
+
+def claim_one(cluster: Deployment, name: str) -> None:
+    """A claim on the pool of make_a_claim, until it is ready."""
+    path = f"{EXTENSIONS}/namespaces/claims/sandboxclaims"
+    body = {"apiVersion": f"{EXTENSION}/v1beta1", "kind": "SandboxClaim", "metadata": {"name": name}}
+    cluster.api.create(path, {**body, "spec": {"warmPoolRef": {"name": "python"}}})
+    eventually(lambda: is_ready(cluster.api.get(f"{path}/{name}")), 60, f"the claim {name} is ready")
 
 
 def make_a_claim(cluster: Deployment) -> None:
