@@ -16,6 +16,7 @@ from components.gke._node_pool import MAX_NODES
 from components.gke.network import ranges
 from components.gke.standard_cluster import SystemNodes
 from identities import accounts_in
+from settings_fleet import unencrypted_gateway
 from stack_defaults import gateway_class_of
 
 PREFIX = "agent-sandbox:"
@@ -160,13 +161,11 @@ def _network(values: Values, cluster: Values) -> Iterator[Problem]:
     if of_fleet and "fleetProject" not in cluster:
         remedy = "No Gateway of a fleet would use them. Add agent-sandbox:cluster.fleetProject, or remove it."
         yield _problem("network.fleetProxies", of_fleet, "is given, though the cluster is in no fleet", remedy)
-    for place, block in of_fleet.items():
+    blocks = {f"fleetProxies.{place}": block for place, block in of_fleet.items()}
+    for key, block in {**blocks, **({"proxies": proxies} if proxies else {})}.items():
         if ipaddress.IPv4Network(block).prefixlen > 26:
             remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
-            yield _problem(f"network.fleetProxies.{place}", block, "is too small", remedy)
-    if proxies and ipaddress.IPv4Network(proxies).prefixlen > 26:
-        remedy = "Google Cloud refuses a proxy-only subnet smaller than 64 addresses. Take a /26 or wider."
-        yield _problem("network.proxies", proxies, "is too small", remedy)
+            yield _problem(f"network.{key}", block, "is too small", remedy)
 
 
 def _hosts(values: Values) -> Iterator[str]:
@@ -195,9 +194,7 @@ def _production(values: Values, cluster: Values) -> Iterator[Problem]:
     if cluster.get("releaseChannel") == "RAPID":
         remedy = "Its versions are not covered by GKE's service level agreement. Use REGULAR or STABLE."
         yield _problem("cluster.releaseChannel", "RAPID", "is given, though the environment is prod", remedy)
-    if values.get("gateway") and "tls" not in values["gateway"]:
-        remedy = "Tokens and code would cross the network in the clear. Name a certificate, as in docs/operations.md."
-        yield _problem("gateway.tls", "nothing", "is given, though the environment is prod", remedy)
+    yield from unencrypted_gateway(values)
     if values.get("router", {}).get("authorizer") == "unsafe-allow-all":
         remedy = "Whoever reaches the router could use every sandbox. Remove it: the default asks for a token."
         yield _problem("router.authorizer", "unsafe-allow-all", "is given, though the environment is prod", remedy)

@@ -114,7 +114,13 @@ def _gateway(values: Values) -> Iterator[Problem]:
     if not gateway:
         remedy = "The clusters would have no address in common. Add it, as in {exposure: internal}."
         yield _problem("gateway", None, "is given, though the target is fleet", remedy)
-    elif values.get("environment") == "prod" and "tls" not in gateway:
+    yield from unencrypted_gateway(values)
+
+
+def unencrypted_gateway(values: Values) -> Iterator[Problem]:
+    """A Gateway without TLS in production, of a fleet or of one cluster."""
+    gateway = values.get("gateway")
+    if gateway and values.get("environment") == "prod" and "tls" not in gateway:
         remedy = "Tokens and code would cross the network in the clear. Name a certificate, as in docs/operations.md."
         yield _problem("gateway.tls", None, "is given, though the environment is prod", remedy)
 

@@ -107,8 +107,8 @@ def _up(options: argparse.Namespace) -> int:
     state = State.of_checkout(options.stack)
     stack = check_settings(options.config_file, options.stack)
     on_standin = is_on_google(stack)
-    if members := _members(options):
-        return _join(options, stack.fleet, members)
+    if stack.fleet:
+        return _join(options, stack.fleet)
     with alone(state):
         node = nodes.of(state, options.node)
         tools = get_ready(state, node, stack)
@@ -120,42 +120,49 @@ def _up(options: argparse.Namespace) -> int:
                 engine = opening.result()
                 if engine.recover(progress):
                     progress.outcome = "recovered from an interrupted update"
-            with step("preview and policies") as progress:
-                planned = engine.preview(progress, options.refresh)
-                progress.outcome = _summary(planned.changes, "to ")
+            planned = _plan(engine, options)
             dressing.result()
         await_node(state, node)
-        if planned.changed:
-            with step("update") as progress:
-                done = engine.up(progress, len(planned.changed), options.refresh)
-                progress.outcome = _summary(done.changes)
+        _update(engine, planned, options)
         _report(state, tools, node, time.monotonic() - started)
     return 0
 
 
-def _members(options: argparse.Namespace) -> dict[str, State]:
-    """The states of the stacks whose clusters a fleet's stack joins; none for a stack with a cluster of its own."""
-    return standin_gcp.members_of(options.config_file or CHECKOUT / f"Pulumi.{options.stack}.yaml")
+def _plan(engine: Any, options: argparse.Namespace) -> Any:
+    """What an update would change, judged by the policies."""
+    with step("preview and policies") as progress:
+        planned = engine.preview(progress, options.refresh)
+        progress.outcome = _summary(planned.changes, "to ")
+    return planned
 
 
-def _join(options: argparse.Namespace, fleet: Any, members: Mapping[str, State]) -> int:
+def _update(engine: Any, planned: Any, options: argparse.Namespace) -> None:
+    """The update that was `planned`, if it changes anything."""
+    if planned.changed:
+        with step("update") as progress:
+            done = engine.up(progress, len(planned.changed), options.refresh)
+            progress.outcome = _summary(done.changes)
+
+
+def _members(fleet: Any) -> dict[str, State]:
+    """The states of the stacks whose clusters a fleet's stack joins."""
+    return {name: State.of_checkout(name) for name in fleet.members}
+
+
+def _join(options: argparse.Namespace, fleet: Any) -> int:
     """A fleet's stack, over the clusters that stand in for its members'."""
     from local.engine import Engine
 
-    if down := [name for name, state in members.items() if not state.kubeconfig.exists()]:
+    if down := [name for name, state in _members(fleet).items() if not state.kubeconfig.exists()]:
         ways = ", ".join(f"make up STACK={name}" for name in down)
         raise Failure(
             f"A fleet joins clusters that are there, and these stacks are not up: {', '.join(down)}.\n  {ways}"
         )
     with alone(State.of_checkout(options.stack)) as state:
         engine = Engine(options.stack, state, toolchain.ensure(), options.config_file, standin=True)
-        with step("preview and policies") as progress:
+        with step("Pulumi engine") as progress:
             engine.recover(progress)
-            planned = engine.preview(progress, options.refresh)
-            progress.outcome = _summary(planned.changes, "to ")
-        if planned.changed:
-            with step("update") as progress:
-                progress.outcome = _summary(engine.up(progress, len(planned.changed), options.refresh).changes)
+        _update(engine, _plan(engine, options), options)
     _print_status(_of_fleet(options.stack, fleet))
     return 0
 
@@ -277,7 +284,7 @@ def _destroy(options: argparse.Namespace) -> int:
     from local.engine import Engine
 
     state = State.of_checkout(options.stack)
-    joins = bool(_members(options))
+    joins = bool(standin_gcp.members_of(options.config_file or CHECKOUT / f"Pulumi.{options.stack}.yaml"))
     if not (state.backend if joins else state.kubeconfig).exists():
         out.print("Nothing is up; there is nothing to destroy.")
         return 0
@@ -339,7 +346,7 @@ def _of_fleet(name: str, fleet: Any) -> status.Status:
     """The stand-ins for the clusters that a fleet's stack joins."""
     from local import status_gke
 
-    members = {member: State.of_checkout(member).kubeconfig for member in fleet.members}
+    members = {member: state.kubeconfig for member, state in _members(fleet).items()}
     if not any(each.exists() for each in members.values()):
         way = f"start the stand-ins of {', '.join(members)}, then: make up STACK={name}"
         return status.Status([status.Check("deployment", False, f"no member is up here; {way}")])
@@ -348,12 +355,10 @@ def _of_fleet(name: str, fleet: Any) -> status.Status:
 
 def _of_stack(options: argparse.Namespace) -> status.Status:
     """The platform on the cluster that a stack file is for: the one that it names, or the stand-in's."""
-    import settings
     from local import status_gke
 
     file = options.config_file or _stack_file(options.stack)
-    check_settings(file, on_real_cluster=options.kubeconfig is not None)
-    stack = settings.read(file)
+    stack = check_settings(file, on_real_cluster=options.kubeconfig is not None)
     if stack.target == "local":
         return _of_checkout(options.kubeconfig)
     if stack.fleet:

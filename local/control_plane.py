@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from local import building, ports, processes
-from local.api import Api, Json
+from local.api import Api, holds
 from local.bootstrap import locked
 from local.console import Failure, Step, say
 from local.paths import CACHE, CHECKOUT, State, made_whole
@@ -184,13 +184,11 @@ class ControlPlane:
             if time.monotonic() > deadline:
                 raise Failure(f"The API server does not get ready within {START_TIMEOUT} s. See `make logs`. {WAY_OUT}")
             time.sleep(0.1)
-        while missing := sorted(
-            set(COMPONENTS) - set(self.running())
-        ):  # a moment after it was started, one has no name
+        # One that was started a moment ago has no name of its own yet.
+        while missing := sorted(set(COMPONENTS) - set(self.running())):
+            name = missing[0]
             if time.monotonic() > deadline:
-                raise Failure(
-                    f"{missing[0]} does not run: {self._last_words(missing[0])}\n  See `make logs`. {WAY_OUT}"
-                )
+                raise Failure(f"{name} does not run: {self._last_words(name)}\n  See `make logs`. {WAY_OUT}")
             time.sleep(0.1)
 
     def _serves_declared_kinds(self, api: Api) -> bool:
@@ -204,7 +202,7 @@ class ControlPlane:
             spec, name = crd["spec"], crd["metadata"]["name"]
             served = [version["name"] for version in spec["versions"] if version["served"]]
             wanted |= {(spec["group"], version, spec["names"]["plural"]) for version in served}
-            if not any(each["type"] == "Established" and each["status"] == "True" for each in _conditions(crd)):
+            if not holds(crd, "Established"):
                 for annotation in ("agent-sandbox.local/touched=", "agent-sandbox.local/touched-"):
                     self.kubectl("annotate", "--overwrite", "customresourcedefinition", name, annotation)
         groups = {(group, version) for group, version, _ in wanted}
@@ -247,11 +245,6 @@ class ControlPlane:
         if ended.returncode != 0:
             raise Failure(f"kwokctl {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-2000:]}")
         return ended.stdout
-
-
-def _conditions(item: Json) -> list[Json]:
-    conditions: list[Json] = item.get("status", {}).get("conditions", [])
-    return conditions
 
 
 GATEWAY_KINDS = ("gatewayclasses", "gateways", "httproutes", "referencegrants")

@@ -94,9 +94,13 @@ def _artifacts(kwokctl: Path, kubernetes: str, etcd: str) -> list[str]:
     return listed.stdout.split()
 
 
+def architecture() -> str:
+    """This machine's, as Go and container images call it."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
 def _platform() -> str:
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return f"{platform.system().lower()}-{machine}"
+    return f"{platform.system().lower()}-{architecture()}"
 
 
 def _executable(url: str, target: Path, progress: Step) -> Path:

@@ -7,11 +7,15 @@ or a crash, hands the same number to somebody else.
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
+
+from local.paths import CHECKOUT
 
 MARK = "AGENT_SANDBOX_OWNER"
 
@@ -19,6 +23,20 @@ MARK = "AGENT_SANDBOX_OWNER"
 def environment(state: Path) -> dict[str, str]:
     """The environment for a process that belongs to the deployment in `state`."""
     return {**os.environ, MARK: str(state)}
+
+
+def start(module: str, state: Path, log: Path, *arguments: str) -> None:
+    """Start one of this project's own modules, to run for the deployment in `state` after this process has ended."""
+    with log.open("ab") as output:
+        subprocess.Popen(
+            [sys.executable, "-m", module, str(state), *arguments],
+            cwd=CHECKOUT,
+            env=environment(state),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
 
 def belonging_to(state: Path) -> list[psutil.Process]:

@@ -22,7 +22,7 @@ import yaml
 
 from local import processes
 from local.api import EXTENSIONS, SANDBOXES, Api, ApiError, Json
-from local.paths import CHECKOUT, State
+from local.paths import State
 
 INTERVAL = 0.3
 """Seconds between two looks at the Deployments."""
@@ -293,22 +293,8 @@ def ensure(state: State, binaries: dict[str, Path]) -> None:
     paths = {str(path) for path in binaries.values()}
     processes.end(process for process in ours if next(iter(processes.command(process)), "") in paths)
     state.logs.mkdir(parents=True, exist_ok=True)
-    with (state.logs / "supervisor.log").open("ab") as log:
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "local.supervisor",
-                str(state.root),
-                json.dumps({k: str(v) for k, v in binaries.items()}),
-            ],
-            cwd=CHECKOUT,
-            env=processes.environment(state.root),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    programs = json.dumps({name: str(path) for name, path in binaries.items()})
+    processes.start("local.supervisor", state.root, state.logs / "supervisor.log", programs)
 
 
 if __name__ == "__main__":

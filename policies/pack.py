@@ -78,7 +78,7 @@ def serve() -> None:
 
 def install() -> None:
     """Spare pulumi-policy's server decoding what it has decoded, or what no rule looks at."""
-    decoding.install({"Analyze": _trim, "Remediate": _trim_sound, "AnalyzeStack": _trim_judged})
+    decoding.install({"Analyze": _trim, "Remediate": _trim_unrepairable, "AnalyzeStack": _trim_judged})
 
 
 def _about(topic: Topic) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _trim_judged(resource: Any) -> None:
     _trim(resource)
 
 
-def _trim_sound(resource: Any) -> None:
+def _trim_unrepairable(resource: Any) -> None:
     """The same for remediation, which repairs nothing but pod specs."""
     if not resource.type.startswith("kubernetes:") or resource.type == _CUSTOM_RESOURCE_DEFINITION:
         resource.ClearField("properties")
@@ -187,7 +187,7 @@ def stack_objects(args: StackValidationArgs) -> list[Object]:
     """The objects of a stack that its rules look at."""
     found = []
     for resource in args.resources:
-        if _judges(resource.resource_type):
+        if resource.resource_type.startswith(("kubernetes:", "gcp:container/")):
             asked = _inputs.get(resource.urn)
             props = _plain(resource.props) if asked is None else asked
             found += expand(pulumi(resource.resource_type, props, resource.urn))

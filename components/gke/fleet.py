@@ -11,6 +11,7 @@ import pulumi_gcp as gcp
 
 from components._arguments import arguments, require_valid
 from components.gke._checks import project_id
+from components.gke._principals import principal
 
 APIS = (
     "dns.googleapis.com",
@@ -21,8 +22,8 @@ APIS = (
 )
 """What Google's guides to multi-cluster Services and Gateways have people enable, beside what every stack enables."""
 
-IMPORTER = "ns/gke-mcs/sa/gke-mcs-importer"
-"""The account of multi-cluster Services' own pods in each member."""
+IMPORTER = ("gke-mcs", "gke-mcs-importer")
+"""The namespace and the account of multi-cluster Services' own pods in each member."""
 
 
 @arguments(project=project_id)
@@ -55,10 +56,8 @@ class Fleet(pulumi.ComponentResource):
             location="global",
             opts=pulumi.ResourceOptions(parent=self),
         )
-        pool = f"locations/global/workloadIdentityPools/{project}.svc.id.goog"
-        importer = number.apply(
-            lambda known: f"principal://iam.googleapis.com/projects/{known}/{pool}/subject/{IMPORTER}"
-        )
+        pool = {"project_number": number, "workload_pool": f"{project}.svc.id.goog"}
+        importer = principal(pool, *IMPORTER)
         self._right(f"{name}-importer", project, "roles/compute.networkViewer", importer, services)
         gateways = gcp.gkehub.Feature(
             f"{name}-gateways",

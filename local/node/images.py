@@ -9,7 +9,6 @@ same from the same files, with no time in them.
 import contextlib
 import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import building
+from local import building, downloads
 from local.bootstrap import installers, locked
 from local.console import Failure, Step, say, step
 from local.node import packages
@@ -231,7 +230,7 @@ def _silence(image: str, silent: dict[str, str]) -> str:
 def _pull(image: str, tools: Toolchain, target: Path) -> Path:
     with step(f"image {image}") as progress, made_whole(target.parent) as folder:
         progress.update("pulling")
-        _crane(tools, "pull", f"--platform={_platform()}", image, str(folder / "image.tar"))
+        _crane(tools, "pull", f"--platform=linux/{downloads.architecture()}", image, str(folder / "image.tar"))
         progress.outcome = "pulled"
     return target
 
@@ -248,7 +247,7 @@ def _build(image: str, recipe: Recipe, tools: Toolchain, folder: Path, progress:
         with _registry(tools, Path(scratch)) as registry:
             raw = f"{registry}/raw:1"
             _crane(tools, "append", "--oci-empty-base", f"--new_layer={layer}", f"--new_tag={raw}")
-            settings = [f"--set-platform={_platform()}", *recipe.settings]
+            settings = [f"--set-platform=linux/{downloads.architecture()}", *recipe.settings]
             _crane(tools, "mutate", raw, *settings, f"--tag={image}", f"--output={folder / 'image.tar'}")
 
 
@@ -281,8 +280,3 @@ def _crane(tools: Toolchain, *arguments: str) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PULL_TIMEOUT)
     if ended.returncode != 0:
         raise Failure(f"crane {' '.join(arguments[:3])}: {ended.stderr.strip()[-800:]}")
-
-
-def _platform() -> str:
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    return f"linux/{machine}"

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import time
 import urllib.parse
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from local.console import Failure, Step
 from local.control_plane import MANIFESTS, ControlPlane, Design
 from local.node import cgroups, config, preflight, readiness
 from local.node.config import Machine, NodeSettings
-from local.paths import CHECKOUT, State
+from local.paths import State
 from local.toolchain import Toolchain
 
 HERE = Path(__file__).parent
@@ -94,16 +93,7 @@ def ensure(state: State, control_plane: ControlPlane, programs: Mapping[str, Pat
     runtime = config.runtime_folder(state)
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     cgroups.create(f"agent-sandbox-{config.identity(state)}", folder / "cgroups.json")
-    with (folder / "logs" / "node.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "local.node.keeper", str(state.root)],
-            cwd=CHECKOUT,
-            env=processes.environment(state.root),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    processes.start("local.node.keeper", state.root, folder / "logs" / "node.log")
     return withdrawn
 
 

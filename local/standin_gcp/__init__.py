@@ -20,7 +20,6 @@ from typing import Any
 import yaml
 
 from local.paths import CHECKOUT, State
-from settings_fleet import READ, name_of
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What Pulumi's engine writes for a value that is not known yet (sdk/go/common/resource/plugin/rpc.go)."""
@@ -44,6 +43,8 @@ def members_of(stack_file: Path) -> dict[str, State]:
     """The states of the stacks that a fleet's stack file joins, by the stack's name; none for another stack file, or
     for a program's stack that has none yet.
     """
+    from settings_fleet import name_of  # noqa: PLC0415 - loads the SDK, which most commands do without
+
     content = (yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None) or {}
     listed = (content.get("config") or {}).get("agent-sandbox:members") or []
     names = json.loads(listed) if isinstance(listed, str) else listed
@@ -107,6 +108,8 @@ def show_members(state: State, members: Mapping[str, State], project: str) -> No
 
 def _not_up(name: str, project: str) -> dict[str, Any]:
     """What an engine would have written down of a stack, all of whose outputs only an update tells."""
+    from settings_fleet import READ  # noqa: PLC0415 - as above
+
     outputs = dict.fromkeys(READ, UNKNOWN)
     urn = f"urn:pulumi:{name}::{project}::pulumi:pulumi:Stack::{project}-{name}"
     stack = {"urn": urn, "custom": False, "type": "pulumi:pulumi:Stack", "outputs": outputs}
