@@ -21,8 +21,13 @@ MARK = "AGENT_SANDBOX_OWNER"
 
 
 def environment(state: Path) -> dict[str, str]:
-    """The environment for a process that belongs to the deployment in `state`."""
-    return {**os.environ, MARK: str(state)}
+    """The environment of a process that belongs to the deployment in the folder `state`.
+
+    Its temporary files go there too: clients keep credentials in them, which one that is killed leaves behind.
+    """
+    temporary = state / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {**os.environ, MARK: str(state), "TMPDIR": str(temporary)}
 
 
 def start(module: str, state: Path, log: Path, *arguments: str) -> None:

@@ -32,7 +32,10 @@ class Inline:
         return stack
 
     def _new(self, name: str) -> automation.Stack:
+        folder = self.state.root / "inline" / name
+        folder.mkdir(parents=True)
         workspace = automation.LocalWorkspaceOptions(
+            work_dir=str(folder),
             env_vars=self.environment,
             pulumi_home=str(self.state.pulumi_home),
             pulumi_command=automation.PulumiCommand(str(self.state.root)),

@@ -67,7 +67,11 @@ def listening(connections: Any) -> set[int]:
     return {each.laddr.port for each in connections if each.status == "LISTEN"}
 
 
-def test_destroy_leaves_the_api_server_as_it_was_and_down_leaves_nothing(deployment: Deployment) -> None:
+def test_destroy_leaves_the_api_server_as_it_was_and_down_leaves_nothing(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    deployment.environment["TMPDIR"] = str(temporary)
     bring_up_cluster(deployment.state, toolchain.ensure())
     before = settled(deployment)
     deployment.run("up")
@@ -87,6 +91,7 @@ def test_destroy_leaves_the_api_server_as_it_was_and_down_leaves_nothing(deploym
     assert processes.belonging_to(deployment.state.root) == []
     assert not ports & listening(psutil.net_connections(kind="tcp"))
     assert list(deployment.folder.iterdir()) == []
+    assert list(temporary.iterdir()) == []
     assert "there is nothing to do" in deployment.run("down").stdout
 
 
