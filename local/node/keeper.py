@@ -37,9 +37,9 @@ from local.paths import CHECKOUT, State
 
 CLONE_NEWNET = 0x40000000
 IP_FREEBIND = 15
-VOLUMES_INTERVAL = 3.0
-"""Seconds between two looks at the volumes."""
-ROUTER_PODS = "/api/v1/namespaces/{namespace}/pods"
+INTERVAL = 1.0
+"""Seconds between two looks at the router's pods and at the volumes."""
+ROUTER_PODS = "/api/v1/namespaces/agent-sandbox-system/pods"
 ROUTER_LABEL = "app.kubernetes.io/name=sandbox-router"
 ROUTER_PORT = 8080
 
@@ -120,7 +120,8 @@ class Keeper:
         self.state = state
         self.settings = settings
         self.network = network
-        self._router: tuple[float, str] = (0.0, "")
+        self.api = Api(state.kubeconfig)
+        self._router = ""
 
     async def open(self) -> list[asyncio.Server]:
         api = await self.network.socket()
@@ -155,16 +156,21 @@ class Keeper:
         return target
 
     async def _to_router(self, _: Stream) -> Stream:
-        checked, address = self._router
-        if time.monotonic() - checked > 1:
-            address = await asyncio.to_thread(self._ready_router)
-            self._router = (time.monotonic(), address)
-        return await self.network.connect(address, ROUTER_PORT)
+        if not self._router:
+            await asyncio.to_thread(self._find_router)
+        return await self.network.connect(self._router, ROUTER_PORT)
 
-    def _ready_router(self) -> str:
-        path = ROUTER_PODS.format(namespace="agent-sandbox-system")
-        pods = Api(self.state.kubeconfig).items(path, labelSelector=ROUTER_LABEL)
-        return next(str(pod["status"]["podIP"]) for pod in pods if holds(pod, "Ready"))
+    def _find_router(self) -> None:
+        pods = self.api.items(ROUTER_PODS, labelSelector=ROUTER_LABEL)
+        self._router = [str(pod["status"]["podIP"]) for pod in pods if holds(pod, "Ready")][0]  # noqa: RUF015
+
+    async def look_after(self) -> None:
+        """Know where the router is before anyone asks, and offer volumes, for as long as the node runs."""
+        while True:
+            for duty in (self._find_router, lambda: volumes.offer(self.api, self.state)):
+                with contextlib.suppress(ApiError, LookupError):  # away for a moment, or not there yet
+                    await asyncio.to_thread(duty)
+            await asyncio.sleep(INTERVAL)
 
 
 def port_file(state: State) -> Path:
@@ -202,19 +208,11 @@ def first_process(box: "subprocess.Popen[bytes]") -> int:
 async def keep(state: State, settings: NodeSettings, box: "subprocess.Popen[bytes]", first: int) -> None:
     keeper = Keeper(state, settings, BoxNetwork(first))
     servers = await keeper.open()
-    offering = asyncio.create_task(offer_volumes(state))
+    looking = asyncio.create_task(keeper.look_after())
     await asyncio.to_thread(box.wait)
-    offering.cancel()
+    looking.cancel()
     for server in servers:
         server.close()
-
-
-async def offer_volumes(state: State) -> None:
-    """Look after the volumes for as long as the node runs."""
-    while True:
-        with contextlib.suppress(ApiError):  # the API server is away for a moment
-            await asyncio.to_thread(lambda: volumes.offer(Api(state.kubeconfig), state))
-        await asyncio.sleep(VOLUMES_INTERVAL)
 
 
 def main(state: State) -> int:
