@@ -74,15 +74,17 @@ class Engine:
         if project == CHECKOUT and "encryptionsalt" not in (yaml.safe_load(stack_file.read_text()) or {}):
             work_dir, self.options = _workspace(state, stack, stack_file), {}
         state.backend.mkdir(parents=True, exist_ok=True)
-        workspace = automation.LocalWorkspaceOptions(
+        workspace = automation.LocalWorkspace(
             work_dir=str(work_dir),
+            program=lambda: _run_program(project),
             env_vars={**self.environment, "KUBECONFIG": str(state.kubeconfig)},
             pulumi_home=str(state.pulumi_home),
             pulumi_command=automation.PulumiCommand(str(state.root)),
         )
-        self.stack = automation.create_or_select_stack(
-            stack_name=stack, project_name=self.project, program=lambda: _run_program(project), opts=workspace
-        )
+        # Every command names its stack, so one that is there need not be selected, which would take a second.
+        workspace.select_stack = lambda stack_name: None  # type: ignore[method-assign]
+        is_there = self._checkpoint.exists()
+        self.stack = (automation.Stack.select if is_there else automation.Stack.create)(stack, workspace)
         # After each operation the Automation API asks the CLI for outputs and history, which takes it longer
         # than a small update, and which nobody reads here.
         self.stack.outputs = dict  # type: ignore[method-assign]
@@ -127,10 +129,14 @@ class Engine:
         self._run("refresh", self.stack.refresh, progress, clear_pending_creates=True)
         return True
 
+    @property
+    def _checkpoint(self) -> Path:
+        """Where the backend keeps what the engine knows of the stack."""
+        return self.state.backend / ".pulumi" / "stacks" / self.project / f"{self.name}.json"
+
     def _pending_operations(self) -> bool:
-        file = self.state.backend / ".pulumi" / "stacks" / self.project / f"{self.name}.json"
         try:
-            checkpoint = json.loads(file.read_text())["checkpoint"]
+            checkpoint = json.loads(self._checkpoint.read_text())["checkpoint"]
         except FileNotFoundError:
             return False
         return bool((checkpoint.get("latest") or {}).get("pending_operations"))
