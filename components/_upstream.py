@@ -6,6 +6,7 @@ release that is laid out differently is refused rather than half hardened.
 """
 
 import copy
+import functools
 import hashlib
 import urllib.request
 from collections.abc import Iterable, Sequence
@@ -43,8 +44,9 @@ class ManifestError(pulumi.RunError):
     """The manifest cannot be used; the text says why and what to do."""
 
 
-def load(source: str, sha256: str) -> list[Document]:
-    """The documents of the manifest at the path or https address `source`. Raises ManifestError."""
+@functools.lru_cache(maxsize=2)
+def load(source: str, sha256: str) -> Sequence[Document]:
+    """The documents of the manifest at the path or https address `source`, read once. Raises ManifestError."""
     try:
         if source.startswith("https://"):
             with urllib.request.urlopen(source, timeout=TIMEOUT) as response:

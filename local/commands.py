@@ -114,6 +114,7 @@ def _up(options: argparse.Namespace) -> int:
         tools = get_ready(state, node, stack)
         with ThreadPoolExecutor() as pool:  # what can overlap does: half a minute is all that this may take
             opening = pool.submit(Engine, options.stack, state, tools, options.config_file, on_standin)
+            pool.submit(_read_manifest, stack)
             control_plane = start_cluster(state, tools, node)
             dressing = pool.submit(control_plane.dress)
             with step("Pulumi engine") as progress:
@@ -126,6 +127,14 @@ def _up(options: argparse.Namespace) -> int:
         _update(engine, planned, options)
         _report(state, tools, node, time.monotonic() - started)
     return 0
+
+
+def _read_manifest(stack: Any) -> None:
+    """Parse the controller's manifest before the program, which would have the engine wait for it."""
+    from components import _upstream
+
+    if "manifest" in stack.controller:
+        _upstream.load(stack.controller["manifest"], stack.controller["sha256"])
 
 
 def _plan(engine: Any, options: argparse.Namespace) -> Any:

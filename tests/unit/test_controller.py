@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def hardened(release: AgentSandboxControllerArgs, **changes: Any) -> list[dict[s
     return _upstream.harden(documents, _upstream.Changes(**{"image": "registry.example/controller:v1", **changes}))
 
 
-def of_kind(documents: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+def of_kind(documents: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [document for document in documents if document["kind"] == kind]
 
 
@@ -71,7 +72,7 @@ def test_it_keeps_upstreams_flags_leads_by_election_and_serves_no_webhook(releas
 
 
 def test_a_release_without_the_webhook_gets_no_flag_of_it(release: AgentSandboxControllerArgs) -> None:
-    documents = _upstream.load(release["manifest"], release["sha256"])
+    documents = copy.deepcopy(_upstream.load(release["manifest"], release["sha256"]))
     (deployment,) = of_kind(documents, "Deployment")
     ports = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
     ports[:] = [port for port in ports if port["name"] != "webhook"]
