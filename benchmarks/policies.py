@@ -25,7 +25,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import automation
 
 from local import processes, toolchain
-from local.commands import bring_up_cluster
+from local.cluster import bring_up_cluster
 from local.engine import POLICIES, environment
 from local.paths import CHECKOUT, State
 

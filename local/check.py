@@ -19,10 +19,11 @@ from typing import Any
 import yaml
 
 from local import processes, toolchain
-from local.commands import bring_up_cluster, check_settings, is_on_google
+from local.cluster import bring_up_cluster
 from local.console import Failure, Step, say, step
 from local.engine import Engine, EngineFailure
 from local.paths import CHECKOUT, State
+from local.stacks import check_settings, is_on_google
 from policies import reports
 from policies.checking import Outcome, check_objects
 from policies.configuration import Configuration, ConfigurationError, load

@@ -14,7 +14,7 @@ import pytest
 
 import components
 from local import toolchain
-from local.commands import bring_up_cluster
+from local.cluster import bring_up_cluster
 from local.console import Step
 from local.engine import Engine, Outcome
 from local.paths import CHECKOUT

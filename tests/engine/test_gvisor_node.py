@@ -21,8 +21,9 @@ import psutil
 import pytest
 
 import settings
-from local import commands, nodes, processes, toolchain
+from local import nodes, processes, toolchain
 from local.api import EXTENSIONS, SANDBOXES, Json
+from local.cluster import bring_up_cluster
 from local.node import config, hello, lifecycle, packages, preflight
 from local.node.hello import connecting, shell
 from local.paths import CHECKOUT, State
@@ -342,7 +343,7 @@ def bring_up_one_sandbox(deployment: Deployment) -> None:
     tools = toolchain.ensure(kind.tools)
     stack = settings.read(CHECKOUT / "Pulumi.local.yaml")
     kind.prepare(tools, stack)
-    commands.bring_up_cluster(deployment.state, tools, kind)
+    bring_up_cluster(deployment.state, tools, kind)
     api = deployment.api
     account = "/api/v1/namespaces/default/serviceaccounts/default"
     eventually(lambda: api.find(account) is not None, 30, "the namespace has an account")

@@ -15,7 +15,7 @@ import yaml
 import releases
 from local import processes, toolchain
 from local.api import EXTENSIONS, Api, ApiError, Json
-from local.commands import bring_up_cluster
+from local.cluster import bring_up_cluster
 from local.console import Step
 from local.control_plane import ControlPlane
 from local.engine import Engine, EngineFailure

@@ -21,7 +21,7 @@ from components import _alerts, _controller_flags, _dashboard, _router_flags
 from components._kubernetes import KubernetesObject
 from local import building, toolchain
 from local.api import EXTENSIONS, Api, ApiError
-from local.commands import bring_up_cluster
+from local.cluster import bring_up_cluster
 from local.supervisor import free_port
 from local.tools import SOURCES
 from tests.engine.asking import (

@@ -18,7 +18,7 @@ import yaml
 from components._admission_rules import BINDING_RULES, POD_RULES, RULES
 from local import toolchain
 from local.api import EXTENSIONS, SANDBOXES, Api, ApiError, Json
-from local.commands import bring_up_cluster
+from local.cluster import bring_up_cluster
 from local.engine import environment
 from tests.engine.conftest import NAMESPACE, Deployment, eventually
 from tests.engine.metrics_api import MetricsApi
