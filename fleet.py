@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 
 import components
 from components.gke.fleet import APIS
-from settings_fleet import CONFIG_REGION, READ, Fleet
+from settings.fleet import CONFIG_REGION, READ, Fleet
 
 
 class MemberError(pulumi.RunError):

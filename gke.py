@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 import components
 from components._kubernetes import SYSTEM_NAMESPACE
 from components.gke._cluster import Cluster
-from settings_gke import Gke
+from settings.gke import Gke
 
 
 @dataclass
@@ -69,7 +69,7 @@ def make(stack: Gke) -> Platform:
 
 
 def export(stack: Gke, platform: Platform, identities: dict[str, components.SandboxIdentity]) -> None:
-    """What people and other stacks need of the cluster; a fleet's stack reads settings_fleet.READ of it."""
+    """What people and other stacks need of the cluster; a fleet's stack reads settings.fleet.READ of it."""
     pulumi.export("cluster", platform.cluster.cluster_name)
     pulumi.export("location", platform.cluster.location)
     pulumi.export("region", stack.network["region"])

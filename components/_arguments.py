@@ -1,7 +1,7 @@
 """One definition of a component's arguments, for the component itself and for the stack file.
 
 A component's arguments are a TypedDict; `@arguments` attaches to it what the types cannot say. Both
-the component's constructor and settings.py check values against it, the one with the fields' Python
+the component's constructor and settings check values against it, the one with the fields' Python
 names, the other with the stack file's camelCase. Every problem is found, not only the first.
 """
 

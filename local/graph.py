@@ -25,7 +25,7 @@ from local.standin_gcp import members_of
 from local.standin_gcp.cloud import merged, project_number
 from local.standin_gcp.computed import CLUSTER_VERSION, KINDS
 from settings import PROJECT
-from settings_fleet import name_of
+from settings.fleet import name_of
 
 ADDRESS = "gke-example.europe-west4.gke.goog"
 OF_A_CLUSTER = {

@@ -8,8 +8,8 @@ from components._router_objects import SERVICE
 from components._runtimes import GVISOR_LABEL
 from local import status
 from local.api import Api, ApiError
-from settings_fleet import Fleet
-from settings_gke import Gke
+from settings.fleet import Fleet
+from settings.gke import Gke
 
 FLEET_SERVICES = "/apis/net.gke.io/v1"
 

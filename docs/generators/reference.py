@@ -12,9 +12,9 @@ from typing import Any, get_args, is_typeddict
 import pulumi
 
 import components
-import identities
 import settings
 from components._arguments import camel_case
+from settings import identities
 
 TARGET = "reference.md"
 

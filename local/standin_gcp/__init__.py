@@ -43,7 +43,7 @@ def members_of(stack_file: Path) -> dict[str, State]:
     """The states of the stacks that a fleet's stack file joins, by the stack's name; none for another stack file, or
     for a program's stack that has none yet.
     """
-    from settings_fleet import name_of  # noqa: PLC0415 - loads the SDK, which most commands do without
+    from settings.fleet import name_of  # noqa: PLC0415 - loads the SDK, which most commands do without
 
     content = (yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None) or {}
     listed = (content.get("config") or {}).get("agent-sandbox:members") or []
@@ -108,7 +108,7 @@ def show_members(state: State, members: Mapping[str, State], project: str) -> No
 
 def _not_up(name: str, project: str) -> dict[str, Any]:
     """What an engine would have written down of a stack, all of whose outputs only an update tells."""
-    from settings_fleet import READ  # noqa: PLC0415 - as above
+    from settings.fleet import READ  # noqa: PLC0415 - as above
 
     outputs = dict.fromkeys(READ, UNKNOWN)
     urn = f"urn:pulumi:{name}::{project}::pulumi:pulumi:Stack::{project}-{name}"

@@ -10,7 +10,7 @@ import fleet
 import settings
 from local import graph
 from local.paths import CHECKOUT
-from settings_fleet import Fleet
+from settings.fleet import Fleet
 
 FLEET: dict[str, Any] = {
     "target": "fleet",

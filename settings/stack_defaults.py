@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import releases
-import settings_fleet
 from components import Problem
 from components._arguments import show
 from components._gke_policies import CLASSES, LOAD_BALANCERS, OVER_CLUSTERS, is_gke, is_global
 from components._upstream import PRIORITY_CLASS
+from settings import fleet as fleet_settings
 
 ON_GKE = ("autopilot", "standard", "fleet")
 """Targets whose networks the project makes."""
@@ -33,7 +33,7 @@ def gateway_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     passed_on = {"namespace": "namespace", "proxyTimeout": "routerTimeout"}
     defaults = {ours: router[theirs] for theirs, ours in passed_on.items() if theirs in router}
     if values["target"] == "fleet":
-        defaults |= settings_fleet.gateway_defaults(values)
+        defaults |= fleet_settings.gateway_defaults(values)
     return {
         **defaults,
         **({"routerTls": True} if "tls" in router else {}),

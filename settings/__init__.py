@@ -16,8 +16,6 @@ import yaml
 from pulumi.runtime import config as pulumi_config
 
 import releases
-import settings_fleet
-import settings_gke
 from components import (
     AgentSandboxControllerArgs,
     ControllerAppAccessArgs,
@@ -34,13 +32,15 @@ from components import (
 )
 from components._arguments import arguments, find_problems, to_arguments
 from components._checks import dns_label, matches, one_of
-from identities import SandboxEntry, TemplateEntry, identity_defaults, identity_problems, without_identity
 from local.paths import CHECKOUT, State
-from sandbox_defaults import broken_references, sandbox_defaults
-from stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
+from settings import fleet as fleet_settings
+from settings import gke as gke_settings
+from settings.identities import SandboxEntry, TemplateEntry, identity_defaults, identity_problems, without_identity
+from settings.sandbox_defaults import broken_references, sandbox_defaults
+from settings.stack_defaults import gateway_defaults, observability_defaults, regional_gateway, router_defaults
 
 PROJECT = "agent-sandbox"
-TARGETS = ("local", "existing", *settings_gke.TARGETS, "fleet")
+TARGETS = ("local", "existing", *gke_settings.TARGETS, "fleet")
 UNPINNED = "0" * 64
 """Stands for the checksum of a release that has none, until the check has said so."""
 
@@ -121,7 +121,7 @@ class StackFile(TypedDict):
     claims: NotRequired[dict[str, SandboxClaimArgs]]
     sandboxes: NotRequired[dict[str, SandboxEntry]]
     access: NotRequired[dict[str, ControllerAppAccessArgs]]
-    # On GKE alone; settings_gke.py checks what is in them.
+    # On GKE alone; gke.py checks what is in them.
     environment: NotRequired[str]
     project: NotRequired[str]
     region: NotRequired[str]
@@ -135,7 +135,7 @@ class StackFile(TypedDict):
     snapshots: NotRequired[dict[str, Any]]
     protected: NotRequired[bool]
     name: NotRequired[str]
-    # For a fleet alone; settings_fleet.py checks them.
+    # For a fleet alone; fleet.py checks them.
     members: NotRequired[list[str]]
     config_cluster: NotRequired[str]
 
@@ -180,9 +180,9 @@ class Settings:
     claims: Mapping[str, SandboxClaimArgs]
     sandboxes: Mapping[str, SandboxArgs]
     access: Mapping[str, ControllerAppAccessArgs]
-    gke: settings_gke.Gke | None
+    gke: gke_settings.Gke | None
     """What is made on GKE before all that; None on a cluster that is there already."""
-    fleet: settings_fleet.Fleet | None
+    fleet: fleet_settings.Fleet | None
     """Which clusters are joined instead of all that; None for a stack that has one of its own."""
 
 
@@ -237,10 +237,10 @@ def parse(values: Mapping[str, Any]) -> Settings:
     filled = _with_defaults(values)
     problems = find_problems(StackFile, filled, f"{PROJECT}:", "camel")
     problems += [*broken_references(filled, PROJECT), *regional_gateway(filled, PROJECT), *identity_problems(filled)]
-    problems += settings_fleet.misplaced(values)
+    problems += fleet_settings.misplaced(values)
     if not problems:
-        problems += settings_fleet.problems(filled)
-        problems += settings_gke.problems(filled) if filled["target"] != "fleet" else []
+        problems += fleet_settings.problems(filled)
+        problems += gke_settings.problems(filled) if filled["target"] != "fleet" else []
     if problems:
         raise SettingsError(problems)
     stack = to_arguments(StackFile, filled)
@@ -264,8 +264,8 @@ def parse(values: Mapping[str, Any]) -> Settings:
         claims=stack["claims"],
         sandboxes=cast(dict[str, SandboxArgs], without_identity(stack["sandboxes"])),
         access=stack["access"],
-        gke=settings_gke.parse(filled),
-        fleet=settings_fleet.parse(filled),
+        gke=gke_settings.parse(filled),
+        fleet=fleet_settings.parse(filled),
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict, cast
 
-import preflight
 from components._arguments import Problem, arguments, find_problems, show, similar, to_arguments
 from components.gke._checks import project_id, region, zones
 from components.gke.artifact_registry import ArtifactRegistryArgs
@@ -21,7 +20,8 @@ from components.gke.kata_node_pool import KataNodePoolArgs
 from components.gke.network import NetworkArgs
 from components.gke.snapshots import PodSnapshotsArgs
 from components.gke.standard_cluster import StandardClusterArgs
-from identities import accounts_in
+from settings import preflight
+from settings.identities import accounts_in
 
 TARGETS = ("autopilot", "standard")
 ENVIRONMENTS = ("dev", "staging", "prod")

@@ -15,9 +15,9 @@ from components.gke._checks import zone
 from components.gke._node_pool import MAX_NODES
 from components.gke.network import ranges
 from components.gke.standard_cluster import SystemNodes
-from identities import accounts_in
-from settings_fleet import unencrypted_gateway
-from stack_defaults import gateway_class_of
+from settings.fleet import unencrypted_gateway
+from settings.identities import accounts_in
+from settings.stack_defaults import gateway_class_of
 
 PREFIX = "agent-sandbox:"
 RUNTIME_OF_POOL = {"gvisor": "gvisor", "kata-qemu": "kata", "kata-clh": "kata"}
