@@ -4,6 +4,7 @@ What a user types is run as a user runs it, in a process of its own. Nothing her
 checkout's own deployment, and every process is gone when the tests are.
 """
 
+import contextlib
 import copy
 import os
 import subprocess
@@ -68,9 +69,19 @@ class Deployment:
 
     def process(self, name: str) -> psutil.Process:
         """The deployment's one process whose program is `name`."""
-        found = [each for each in processes.belonging_to(self.state.root) if Path(each.cmdline()[0]).name == name]
+        found = self._processes({name})
         assert len(found) == 1, f"{len(found)} processes of {name}"
         return found[0]
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL for the processes of these programs, or for all of the deployment's; some end before their turn."""
+        for process in self._processes(set(names)) if names else processes.belonging_to(self.state.root):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _processes(self, names: set[str]) -> list[psutil.Process]:
+        ours = processes.belonging_to(self.state.root)
+        return [each for each in ours if Path(next(iter(processes.command(each)), "")).name in names]
 
 
 def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -177,19 +175,12 @@ def test_an_update_killed_in_its_middle_is_finished_by_the_next(deployment: Depl
     reached = crds_there(deployment) if moment == "the kinds" else kinds_there(deployment, MOMENTS[moment])
     running = deployment.start("up")
     eventually(reached, 90, moment)
-    kill_engine(deployment)
+    deployment.kill("pulumi", "pulumi-resource-kubernetes")  # what serves the cluster goes on
     running.kill()
     running.wait()
     deployment.run("up")
     assert "All is well." in deployment.run("status").stdout
     assert "nothing to change" in deployment.run("up").stderr
-
-
-def kill_engine(deployment: Deployment) -> None:
-    """SIGKILL for the engine and its plugins; what serves the cluster goes on."""
-    for process in processes.belonging_to(deployment.state.root):
-        if Path(process.cmdline()[0]).name in ("pulumi", "pulumi-resource-kubernetes"):
-            process.send_signal(signal.SIGKILL)
 
 
 def test_an_update_whose_api_server_is_killed_is_finished_by_the_next(deployment: Deployment) -> None:
@@ -205,8 +196,7 @@ def test_an_update_whose_api_server_is_killed_is_finished_by_the_next(deployment
 
 def test_everything_killed_while_it_is_up_comes_back(deployment: Deployment) -> None:
     deployment.run("up")
-    for process in processes.belonging_to(deployment.state.root):
-        process.kill()
+    deployment.kill()
     assert deployment.run("status", expect=1).stdout.startswith("  ✗ control plane")
     deployment.run("up")
     assert "All is well." in deployment.run("status").stdout
